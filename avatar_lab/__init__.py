@@ -1,0 +1,1 @@
+"""avatar_lab: learn, rebuild and try real-time interactive head avatars."""
