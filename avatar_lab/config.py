@@ -60,9 +60,9 @@ class GeneratorConfig:
 
     motion_dim: int = 18
     audio_dim: int = 128
-    width: int = 192
+    width: int = 160
     depth: int = 4
-    heads: int = 6
+    heads: int = 5
     mlp_ratio: float = 4.0
     sigma_frequencies: int = 256
     block: int = 5
@@ -75,6 +75,9 @@ class GeneratorConfig:
     condition_heads: int = 4
     causal_condition: bool = True
     condition_history: int = 62  # frames of the past that one condition frame may attend to
+    condition_rope: bool = True  # tell the condition attentions how long ago a frame was
+    user_lags: tuple[int, ...] = (0, 5, 10, 15, 20, 25, 30)  # earlier user frames shown side by side
+    user_skip: bool = True  # a direct path from the user to the condition, past the softmax
 
     def __post_init__(self) -> None:
         _one_of("mask", self.mask, MaskKind)
@@ -84,6 +87,10 @@ class GeneratorConfig:
         _require(
             self.condition_width % self.condition_heads == 0,
             f"condition_width {self.condition_width} must be a multiple of condition_heads {self.condition_heads}.",
+        )
+        _require(
+            len(self.user_lags) > 0 and all(lag >= 0 for lag in self.user_lags),
+            f"user_lags must be frames of the past (>= 0); got {self.user_lags}.",
         )
         _require(
             0 < self.block <= self.window, f"block {self.block} must lie in 1..window ({self.window})."
@@ -122,8 +129,13 @@ class AutoencoderConfig:
     size: int = 64
     coefficients: int = 18
     latent_dim: int = 128
-    channels: int = 16  # at the finest scale; doubles per halving up to max_channels
+    channels: int = 24  # at the finest scale; doubles per halving up to max_channels
     max_channels: int = 128
+    head_layers: int = 5  # equalised linear layers from the latent to the coefficients
+    linear_head: bool = False  # released: no activation between them
+    normalise_latent: bool = True  # released: no LayerNorm after the bottleneck
+    warp_picture: bool = True  # the source picture itself is the last feature that is warped
+    released_warp: bool = False  # grid by corners, zeros outside, RGB of the warped features only
 
     def __post_init__(self) -> None:
         _require(
@@ -134,6 +146,7 @@ class AutoencoderConfig:
             self.coefficients <= self.latent_dim,
             f"coefficients {self.coefficients} cannot exceed latent_dim {self.latent_dim}.",
         )
+        _require(self.head_layers >= 1, f"head_layers must be >= 1; got {self.head_layers}.")
 
 
 @dataclass(frozen=True)
@@ -168,7 +181,8 @@ class AvatarConfig:
         parts: dict[str, Any] = {"audio": AudioConfig, "generator": GeneratorConfig, "sampler": SamplerConfig,
                                  "autoencoder": AutoencoderConfig}
         try:
-            built = {k: build(**values[k]) for k, build in parts.items()}
+            built = {k: build(**{n: tuple(v) if isinstance(v, list) else v for n, v in values[k].items()})
+                     for k, build in parts.items()}
             return cls(name=values["name"], **built)
         except (TypeError, KeyError) as error:
             raise ConfigError(f"Not an avatar configuration: {error}.") from error
@@ -199,9 +213,22 @@ PRESETS: Final[Mapping[str, AvatarConfig]] = MappingProxyType(
                 cross_within_block=False,
                 condition_width=512,
                 causal_condition=False,
+                condition_rope=False,
+                user_lags=(0,),
+                user_skip=False,
             ),
             SamplerConfig(guidance={"audio": 2.0, "user": 1.0}, guidance_form="sum"),
-            AutoencoderConfig(size=512, coefficients=20, latent_dim=512, channels=32, max_channels=512),
+            AutoencoderConfig(
+                size=512,
+                coefficients=20,
+                latent_dim=512,
+                channels=32,
+                max_channels=512,
+                linear_head=True,
+                normalise_latent=False,
+                warp_picture=False,
+                released_warp=True,
+            ),
         ),
     }
 )

@@ -1,0 +1,65 @@
+"""The sampler: walk a schedule table from noise to motion with Euler steps.
+
+What is peculiar: it knows no network. It takes any callable `velocity(noisy, sigma) -> velocity` and a table of
+sigmas, and it evaluates only where the table falls, so `Sample.evaluations` is an honest count: no step is taken
+that cannot change the sample.
+
+Notebook: 03 (Euler and NFE), 05 (schedules). Source: Avatar Forcing, Algorithm 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from avatar_lab.errors import ShapeError
+
+Velocity = Callable[[Tensor, Tensor], Tensor]
+OnRound = Callable[[int, Tensor, Tensor], None]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A finished sample and what it cost."""
+
+    motion: Float[Tensor, "b t d"]
+    evaluations: int
+
+
+def sample(
+    velocity: Velocity,
+    noise: Float[Tensor, "b t d"],
+    schedule: Float[Tensor, "r t"],
+    on_round: OnRound | None = None,
+) -> Sample:
+    """Integrate `d noisy / d sigma = velocity` along the rows of `schedule`.
+
+    Parameters
+    ----------
+    velocity : callable of (noisy (b, t, d), sigma (b, t)) that returns (b, t, d).
+    noise : the start, at sigma = 1.
+    schedule : sigma per (round, frame); it must not rise. Rows that change nothing are not evaluated.
+    on_round : called with (round, noisy, sigma) before the first and after every round, to watch.
+    """
+    if schedule.ndim != 2 or schedule.shape[1] != noise.shape[1]:
+        raise ShapeError(
+            f"schedule must have shape (rounds, {noise.shape[1]} frames); got {tuple(schedule.shape)}."
+        )
+    if (schedule.diff(dim=0) > 0).any():
+        raise ShapeError("schedule must never rise: a frame cannot become noisier from one round to the next.")
+    schedule = schedule.to(noise)
+    noisy, evaluations = noise, 0
+    if on_round:
+        on_round(0, noisy, schedule[0])
+    for index, (now, after) in enumerate(zip(schedule[:-1], schedule[1:], strict=True)):
+        step = after - now
+        if (step != 0).any():
+            sigma = now.expand(noise.shape[0], -1)
+            noisy = noisy + step[:, None] * velocity(noisy, sigma)
+            evaluations += 1
+        if on_round:
+            on_round(index + 1, noisy, after)
+    return Sample(noisy, evaluations)

@@ -1,0 +1,88 @@
+"""The exact motion space: eighteen face parameters <-> eighteen coefficients.
+
+`MotionSpace` standardises each parameter and rotates into whitened principal components, so that the
+generator sees numbers of mean 0 and size about 1 whose noise level means the same in every direction. Nothing is
+dropped: as many coefficients as parameters, so tracks from simulator and tracker enter and leave without loss.
+
+What is peculiar: the whitening is *floored*. Directions that hardly vary in the training data (left eye against
+right eye, say) are not blown up to unit size, or tracker noise along them would shout.
+
+Notebook: 01 (tracks), 02 (the learned counterpart).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from avatar_lab.data.face import FACE_DIM, check_track, clamp
+from avatar_lab.errors import ShapeError
+
+VARIANCE_FLOOR = 0.1
+
+
+@dataclass(frozen=True)
+class MotionSpace:
+    """An affine, invertible map: `coefficients = (face - mean) @ forward`, `face = coefficients @ inverse + mean`.
+
+    Attributes
+    ----------
+    mean : (P,) resting point, in face units.
+    forward : (P, K) from centred face parameters to coefficients.
+    inverse : (K, P) its exact inverse.
+    """
+
+    mean: Float32[np.ndarray, "P"]
+    forward: Float32[np.ndarray, "P K"]
+    inverse: Float32[np.ndarray, "K P"]
+
+    @property
+    def dim(self) -> int:
+        """Number of coefficients K."""
+        return self.forward.shape[1]
+
+    @classmethod
+    def fit(cls, face: Float32[np.ndarray, "T P"], floor: float = VARIANCE_FLOOR) -> MotionSpace:
+        """Fit mean, scale and principal axes on tracks.
+
+        Parameters
+        ----------
+        face : rows of many people; every parameter must vary.
+        floor : smallest variance, in standardised units, that is stretched to 1.
+        """
+        face = check_track(face).astype(np.float64)
+        mean, std = face.mean(0), face.std(0)
+        if (std < 1e-6).any():
+            raise ShapeError("MotionSpace.fit needs tracks in which every face parameter moves.")
+        variance, axes = np.linalg.eigh(np.cov(((face - mean) / std).T))
+        order = np.argsort(variance)[::-1]
+        axes, spread = axes[:, order], np.sqrt(np.maximum(variance[order], floor))
+        return cls(
+            mean.astype(np.float32),
+            (axes / std[:, None] / spread).astype(np.float32),
+            (axes * spread * std[:, None]).T.astype(np.float32),
+        )
+
+    def encode(self, face: Float32[np.ndarray, "T P"]) -> Float32[np.ndarray, "T K"]:
+        """Turn a face track into coefficients."""
+        return (check_track(face) - self.mean) @ self.forward
+
+    def decode(self, coefficients: Float32[np.ndarray, "T K"]) -> Float32[np.ndarray, "T P"]:
+        """Turn coefficients into a face track, clamped to the ranges of `FACE_SPECS`."""
+        if coefficients.ndim != 2 or coefficients.shape[1] != self.dim:
+            raise ShapeError(f"coefficients must have shape (T, {self.dim}); got {tuple(coefficients.shape)}.")
+        return clamp((coefficients @ self.inverse + self.mean).astype(np.float32))
+
+    def tensors(self) -> dict[str, Float32[np.ndarray, "..."]]:
+        """Return the three arrays for saving."""
+        return {"mean": self.mean, "forward": self.forward, "inverse": self.inverse}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, np.ndarray]) -> MotionSpace:
+        """Rebuild from `tensors`; raises ShapeError when they do not describe 18 face parameters."""
+        space = cls(**{name: np.asarray(tensors[name], np.float32) for name in ("mean", "forward", "inverse")})
+        if space.mean.shape != (FACE_DIM,):
+            raise ShapeError(f"This motion space describes {space.mean.shape}, expected ({FACE_DIM},).")
+        return space
