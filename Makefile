@@ -1,0 +1,69 @@
+# Everything a newcomer or a maintainer does here, one word each. `make` alone lists the words.
+# The environment .venv is created from constraints.txt on first use and reused until a pin changes.
+
+PYTHON  ?= python3
+WORKERS ?= 2
+VENV    := .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.stamp
+BOOK    := .venv-book
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test lint format lab live notebooks notebooks-check book bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+env: $(STAMP)  ## create the environment .venv
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -c constraints.txt -e '.[live,dev]'
+	@touch $@
+
+$(BOOK)/.stamp: book/requirements.txt
+	test -x $(BOOK)/bin/python || $(PYTHON) -m venv $(BOOK)
+	$(BOOK)/bin/python -m pip install --quiet -r book/requirements.txt
+	@touch $@
+
+demo: $(STAMP)  ## the main job on the embedded sample: a user talks, the avatar answers
+	@$(BIN)/python -m avatar_lab demo
+
+test: $(STAMP)  ## run the tests
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(STAMP)  ## style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(STAMP)  ## mend what can be mended automatically
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lab: $(STAMP)  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+live: $(STAMP)  ## open the live notebook (today: notebook 00; there is no camera widget yet)
+	@echo "The camera widget is not part of this version. Opening notebook 00, where a recorded user talks to the avatar."
+	$(BIN)/jupyter lab notebooks/00_meet_the_avatar.ipynb
+
+notebooks: $(STAMP)  ## generate learner and solution notebooks from notebooks/source
+	$(BIN)/python notebooks/build.py
+
+notebooks-check: $(STAMP)  ## fail when the notebooks differ from their sources
+	$(BIN)/python notebooks/build.py --check
+
+book: $(STAMP) $(BOOK)/.stamp  ## build the book into book/_build/html, offline, warnings are errors
+	$(BIN)/python book/build.py
+	$(BOOK)/bin/jupyter-book build book/_build/source --path-output book/_build/out --warningiserror --nitpick --keep-going
+	$(BIN)/python book/build.py --publish
+
+bench: $(STAMP)  ## measure this machine, write bench/results/first.json
+	$(BIN)/python bench/first.py --json bench/results/first.json
+
+clean:  ## remove environments and everything generated
+	rm -rf $(VENV) $(BOOK) out runs dist build book/_build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
