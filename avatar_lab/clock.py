@@ -1,6 +1,7 @@
 """The only place that asks what time it is.
 
-Code that measures or budgets time takes a `Clock`; tests hand it a `FakeClock` and decide themselves when time passes.
+Code that measures or budgets time takes a `Clock`; tests hand it a `FakeClock` and decide when
+time passes.
 """
 
 from __future__ import annotations

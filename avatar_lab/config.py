@@ -40,7 +40,7 @@ def _one_of(name: str, value: str, kind: Any) -> None:
 
 @dataclass(frozen=True)
 class AudioConfig:
-    """What the generator hears. `mel`: causal log-mel, 10 ms hop; `wav2vec2`: hidden layers of wav2vec2-base."""
+    """What the generator hears: `mel` (causal log-mel) or `wav2vec2` (hidden layers of wav2vec2-base)."""
 
     kind: Literal["mel", "wav2vec2"] = "mel"
     bands: int = 80
@@ -86,15 +86,14 @@ class GeneratorConfig:
         )
         _require(
             self.condition_width % self.condition_heads == 0,
-            f"condition_width {self.condition_width} must be a multiple of condition_heads {self.condition_heads}.",
+            f"condition_width {self.condition_width} must be a multiple of "
+            f"condition_heads {self.condition_heads}.",
         )
         _require(
             len(self.user_lags) > 0 and all(lag >= 0 for lag in self.user_lags),
             f"user_lags must be frames of the past (>= 0); got {self.user_lags}.",
         )
-        _require(
-            0 < self.block <= self.window, f"block {self.block} must lie in 1..window ({self.window})."
-        )
+        _require(0 < self.block <= self.window, f"block {self.block} must lie in 1..window ({self.window}).")
         _require(
             0 <= self.lookahead <= self.block,
             f"lookahead {self.lookahead} must lie in 0..block ({self.block}).",
@@ -112,7 +111,9 @@ class SamplerConfig:
 
     nfe: int = 8
     schedule: str = "block"
-    guidance: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({"audio": 1.5, "user": 2.0}))
+    guidance: Mapping[str, float] = field(
+        default_factory=lambda: MappingProxyType({"audio": 1.5, "user": 2.0})
+    )
     guidance_form: GuidanceForm = "nested"
 
     def __post_init__(self) -> None:
@@ -178,11 +179,17 @@ class AvatarConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AvatarConfig:
         """Rebuild from `to_dict`; raises ConfigError naming keys that do not exist."""
-        parts: dict[str, Any] = {"audio": AudioConfig, "generator": GeneratorConfig, "sampler": SamplerConfig,
-                                 "autoencoder": AutoencoderConfig}
+        parts: dict[str, Any] = {
+            "audio": AudioConfig,
+            "generator": GeneratorConfig,
+            "sampler": SamplerConfig,
+            "autoencoder": AutoencoderConfig,
+        }
         try:
-            built = {k: build(**{n: tuple(v) if isinstance(v, list) else v for n, v in values[k].items()})
-                     for k, build in parts.items()}
+            built = {
+                k: build(**{n: tuple(v) if isinstance(v, list) else v for n, v in values[k].items()})
+                for k, build in parts.items()
+            }
             return cls(name=values["name"], **built)
         except (TypeError, KeyError) as error:
             raise ConfigError(f"Not an avatar configuration: {error}.") from error

@@ -1,10 +1,11 @@
 """From log-mel to the feature the generator listens to.
 
-`MelEncoder` shows each frame its own mel and that of the two frames before (120 ms in all) and maps them through a small
-network. Longer memory belongs to the condition encoder's attention. The same weights listen to user and avatar.
+`MelEncoder` shows each frame its own mel and that of the two frames before (120 ms in all) and maps them
+through a small network. Longer memory belongs to the condition encoder's attention. The same weights listen
+to user and avatar.
 
-Like everything that streams, `forward` takes the state that the previous call returned and gives back the next one; with
-`state=None` the past is silence, so offline and streaming are one code path.
+Like everything that streams, `forward` takes the state that the previous call returned and gives back the
+next one; with `state=None` the past is silence, so offline and streaming are one code path.
 
 Notebook: 01 (audio features).
 """

@@ -1,12 +1,12 @@
 """Causal log-mel features: what the avatar hears, frame by frame, never a sample too early.
 
-A hop is 10 ms (160 samples) and a video frame is four hops. The analysis window of 25 ms *ends* with its hop, so
-frame i depends on samples before (i + 1) * 640 only, and a stream that remembers its last 240 samples computes exactly
-what a whole file would give.
+A hop is 10 ms (160 samples) and a video frame is four hops. The analysis window of 25 ms *ends* with its hop,
+so frame i depends on samples before (i + 1) * 640 only, and a stream that remembers its last 240 samples
+computes exactly what a whole file would give.
 
-What is peculiar: levels are fixed (no per-window normalisation): silence must stay silence, or a quiet room would
-make the mouth babble. The filter bank is built here in ten lines of numpy, because training runs on machines without
-librosa; a test holds it against librosa's.
+What is peculiar: levels are fixed (no per-window normalisation): silence must stay silence, or a quiet room
+would make the mouth babble. The filter bank is built here in ten lines of numpy, because training runs on
+machines without librosa; a test holds it against librosa's.
 
 Notebook: 01 (audio features). Source: METHOD section 3; Slaney mel scale as in librosa.
 """
@@ -34,7 +34,9 @@ HOPS_PER_FRAME: Final = SAMPLES_PER_FRAME // HOP
 
 def mel_scale(hertz: np.ndarray) -> np.ndarray:
     """Convert Hz to Slaney mels: linear below 1 kHz, logarithmic above."""
-    return np.where(hertz < 1000, hertz * 3 / 200, 15 + 27 * np.log(np.maximum(hertz, 1000) / 1000) / np.log(6.4))
+    return np.where(
+        hertz < 1000, hertz * 3 / 200, 15 + 27 * np.log(np.maximum(hertz, 1000) / 1000) / np.log(6.4)
+    )
 
 
 def mel_inverse(mels: np.ndarray) -> np.ndarray:

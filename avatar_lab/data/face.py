@@ -112,12 +112,14 @@ def check_track(face: np.ndarray, name: str = "face") -> Float32[np.ndarray, "T 
     array = np.asarray(face)
     if array.ndim != 2 or array.shape[1] != FACE_DIM:
         raise ShapeError(
-            f"{name} must have shape (T, {FACE_DIM}), columns avatar_lab.FACE_NAMES; got {tuple(array.shape)}."
+            f"{name} must have shape (T, {FACE_DIM}), columns FACE_NAMES; got {tuple(array.shape)}."
         )
     array = array.astype(np.float32, copy=False)
     if not np.isfinite(array).all():
         bad = int(np.argwhere(~np.isfinite(array))[0, 0])
-        raise ShapeError(f"{name} must be finite; frame {bad} holds NaN or infinity. Bridge lost frames first.")
+        raise ShapeError(
+            f"{name} must be finite; frame {bad} holds NaN or infinity. Bridge lost frames first."
+        )
     return array
 
 

@@ -5,8 +5,8 @@
     sum     v = v(0,0) + w_a [v(a,0) - v(0,0)] + w_u [v(0,u) - v(0,0)]      paper, Eq. 14
     nested  v = v(0,0) + w_a [v(a,0) - v(0,0)] + w_u [v(a,u) - v(a,0)]
 
-The sum form never shows the network voice and user together; the nested form does. Both are weighted sums of at most
-three branches, so that is what this module returns; a branch whose weight is zero is never evaluated.
+The sum form never shows the network voice and user together; the nested form does. Both are weighted sums of
+at most three branches, so that is what this module returns; a branch whose weight is zero is never evaluated.
 
 Notebook: 06 (two ears and a voice).
 """
@@ -48,6 +48,6 @@ def branches(guidance: Mapping[str, float], form: str) -> tuple[Branch, ...]:
     return tuple(Branch(a, u, w) for a, u, w in table if w != 0)
 
 
-def combine(velocities: Float[Tensor, "g t d"], weights: Float[Tensor, "g"]) -> Float[Tensor, "1 t d"]:
-    """Return the weighted sum over branches, keeping a batch of one."""
-    return torch.einsum("g t d, g -> t d", velocities, weights)[None]
+def combine(velocities: Float[Tensor, "gn t d"], weights: Float[Tensor, "g"]) -> Float[Tensor, "n t d"]:
+    """Return the weighted sum over branches; rows are ordered branch first."""
+    return torch.einsum("g n t d, g -> n t d", velocities.unflatten(0, (len(weights), -1)), weights)

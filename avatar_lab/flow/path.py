@@ -6,8 +6,8 @@ One convention in the whole package: **sigma in [0, 1], 1 = pure noise, 0 = clea
     velocity = d noisy / d sigma = noise - clean
     clean    = noisy - sigma * velocity
 
-What is peculiar: in diffusion forcing every *frame* has its own sigma, so sigma always has shape (b, t). The paper
-writes t = 1 - sigma and velocity clean - noise; the curves are the same, walked in the other direction.
+What is peculiar: in diffusion forcing every *frame* has its own sigma, so sigma always has shape (b, t). The
+paper writes t = 1 - sigma and velocity clean - noise; the curves are the same, walked in the other direction.
 
 Notebook: 03 (flow matching). Source: Lipman et al. 2023; Avatar Forcing, section 3.
 """
@@ -39,9 +39,7 @@ def interpolate(
     return (1 - level) * clean + level * noise
 
 
-def velocity_target(
-    clean: Float[Tensor, "b t d"], noise: Float[Tensor, "b t d"]
-) -> Float[Tensor, "b t d"]:
+def velocity_target(clean: Float[Tensor, "b t d"], noise: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
     """Return what the network must predict: `noise - clean`, the same at every sigma."""
     return noise - clean
 
@@ -54,9 +52,7 @@ def clean_estimate(
     return noisy - sigma[..., None] * velocity
 
 
-def block_sigma(
-    batch: int, frames: int, block: int, generator: torch.Generator
-) -> Float[Tensor, "b t"]:
+def block_sigma(batch: int, frames: int, block: int, generator: torch.Generator) -> Float[Tensor, "b t"]:
     """Draw training noise levels: one uniform sigma per block, independent across blocks (diffusion forcing).
 
     Notes

@@ -1,8 +1,8 @@
 """Sampling schedules: which frame is how noisy, in which round.
 
-A schedule is a table `sigma[round, frame]`. Row 0 is pure noise, the last row is clean, and one Euler step leads
-from each row to the next. Because the network takes one sigma per frame, *any* table that never rises is a valid
-sampler; the three below are three pictures of the same idea.
+A schedule is a table `sigma[round, frame]`. Row 0 is pure noise, the last row is clean, and one Euler step
+leads from each row to the next. Because the network takes one sigma per frame, *any* table that never rises
+is a valid sampler; the three below are three pictures of the same idea.
 
     full_sequence   every frame falls together: one long window, nothing to see before the end
     block           the paper: a block falls to zero, then the next one starts

@@ -1,8 +1,8 @@
 """The sampler: walk a schedule table from noise to motion with Euler steps.
 
-What is peculiar: it knows no network. It takes any callable `velocity(noisy, sigma) -> velocity` and a table of
-sigmas, and it evaluates only where the table falls, so `Sample.evaluations` is an honest count: no step is taken
-that cannot change the sample.
+What is peculiar: it knows no network. It takes any callable `velocity(noisy, sigma) -> velocity` and a table
+of sigmas, and it evaluates only where the table falls, so `Sample.evaluations` is an honest count: no step is
+taken that cannot change the sample.
 
 Notebook: 03 (Euler and NFE), 05 (schedules). Source: Avatar Forcing, Algorithm 2.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor
@@ -49,12 +50,14 @@ def sample(
             f"schedule must have shape (rounds, {noise.shape[1]} frames); got {tuple(schedule.shape)}."
         )
     if (schedule.diff(dim=0) > 0).any():
-        raise ShapeError("schedule must never rise: a frame cannot become noisier from one round to the next.")
+        raise ShapeError(
+            "schedule must never rise: a frame cannot become noisier from one round to the next."
+        )
     schedule = schedule.to(noise)
     noisy, evaluations = noise, 0
     if on_round:
         on_round(0, noisy, schedule[0])
-    for index, (now, after) in enumerate(zip(schedule[:-1], schedule[1:], strict=True)):
+    for index, (now, after) in enumerate(pairwise(schedule)):
         step = after - now
         if (step != 0).any():
             sigma = now.expand(noise.shape[0], -1)

@@ -1,8 +1,8 @@
 """Rotary positions and the three attentions of the model.
 
-`rotate` turns queries and keys by an angle that grows with their position, so that a score depends on the *distance* of
-two frames only. Keys are cached before rotation and rotated when used, with positions counted from the current block:
-a session may last for ever without the angles growing.
+`rotate` turns queries and keys by an angle that grows with their position, so that a score depends on the
+*distance* of two frames only. Keys are cached before rotation and rotated when used, with positions counted
+from the current block: a session may last for ever without the angles growing.
 
 Notebook: 04. Source: RoPE (Su et al. 2021), theta 1e4; METHOD section 4.
 """
@@ -89,8 +89,8 @@ class CrossAttention(nn.Module):
 class HistoryAttention(nn.Module):
     """Attention of one signal to another's recent past, in the condition encoder.
 
-    Holds one joint projection for query, key and value, laid out as in `nn.MultiheadAttention`, so published weights
-    fit by name.
+    Holds one joint projection for query, key and value, laid out as in `nn.MultiheadAttention`, so published
+    weights fit by name.
     """
 
     def __init__(self, width: int, heads: int, rope: bool) -> None:

@@ -1,15 +1,17 @@
 """The dual motion encoder: two ears and a voice become one condition per frame.
 
     user motion  -> 2 x (Linear, LayerNorm, SiLU)
-                 -> attention(query = user motion,  key/value = user audio)       -> + residual, LayerNorm, SiLU
-    avatar audio -> attention(query = avatar audio, key/value = previous result)  -> + residual, LayerNorm, SiLU
+                 -> attention(query = user motion,  key/value = user audio)       -> + residual, LayerNorm,
+                 SiLU
+    avatar audio -> attention(query = avatar audio, key/value = previous result)  -> + residual, LayerNorm,
+    SiLU
                  -> Linear -> condition
 
 What is peculiar, against the published encoder (all switches of `GeneratorConfig`, all off in `paper`):
-`causal_condition` forbids a look at the window's future; `condition_history` and `condition_rope` let a frame look back
-two seconds and know how long ago something was; `user_lags` shows user frames of the last second side by side and
-`user_skip` carries them past the softmax. Reactions come 0.3-1.2 s after their cause: a condition that sees only "now"
-cannot learn them.
+`causal_condition` forbids a look at the window's future; `condition_history` and `condition_rope` let a frame
+look back two seconds and know how long ago something was; `user_lags` shows user frames of the last second
+side by side and `user_skip` carries them past the softmax. Reactions come 0.3-1.2 s after their cause: a condition
+that sees only "now" cannot learn them.
 
 Notebook: 06. Source: Avatar Forcing, section 3.2.
 """
@@ -66,8 +68,10 @@ class DualMotionEncoder(nn.Module):
     def initial_state(self, batch: int) -> ConditionState:
         """Return the state of a stream that has seen and heard nothing."""
         c = self.config
-        motion = torch.zeros(batch, max(c.user_lags), c.motion_dim)
-        nothing = torch.zeros(batch, c.condition_heads, 0, c.condition_width // c.condition_heads)
+        motion = self.out.weight.new_zeros(batch, max(c.user_lags), c.motion_dim)
+        nothing = self.out.weight.new_zeros(
+            batch, c.condition_heads, 0, c.condition_width // c.condition_heads
+        )
         return ConditionState(motion, nothing, nothing, nothing, nothing)
 
     def forward(
@@ -83,7 +87,7 @@ class DualMotionEncoder(nn.Module):
         `causal_condition` off every call stands alone, as in the released program.
         """
         state = state if state is not None else self.initial_state(user_motion.shape[0])
-        lagged, motion_tail = self._lagged(user_motion, state.user_motion.to(user_motion))
+        lagged, motion_tail = self._lagged(user_motion, state.user_motion)
         motion = self.motion_embedder(lagged)
 
         seen = self._look_back(self.user_attention, motion, self.user_audio_in(user_audio), state[1:3])
@@ -113,8 +117,8 @@ class DualMotionEncoder(nn.Module):
         if not self.config.causal_condition:
             here = torch.arange(frames, device=query.device)
             return attention(query, keys, values, here, here, None), (past[0], past[1])
-        keys = torch.cat([past[0].to(keys), keys], dim=2)
-        values = torch.cat([past[1].to(values), values], dim=2)
+        keys = torch.cat([past[0], keys], dim=2)
+        values = torch.cat([past[1], values], dim=2)
         query_at = torch.arange(frames, device=query.device)
         key_at = torch.arange(frames - keys.shape[2], frames, device=query.device)
         mask = history_mask(query_at, key_at, history)

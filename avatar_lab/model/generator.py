@@ -4,9 +4,10 @@
     per block = adaLN self-attention (gated) -> cross-attention to the condition -> adaLN MLP (gated)
     velocity  = Linear(adaLN(tokens)),  zero-initialised
 
-What is peculiar: every frame has its own noise level, so scale, shift and gate differ from frame to frame; ONE adaLN
-network is shared by all blocks; cross-attention has neither gate nor time modulation. The same `forward` trains on whole
-windows and streams: with a cache it sees finished frames through their keys and values.
+What is peculiar: every frame has its own noise level, so scale, shift and gate differ from frame to frame;
+ONE adaLN network is shared by all blocks; cross-attention has neither gate nor time modulation. The same
+`forward` trains on whole windows and streams: with a cache it sees finished frames through their keys and
+values.
 
 Notebook: 04. Source: Avatar Forcing, section 3.2 and Fig. 3; DiT (Peebles & Xie 2023).
 """
@@ -64,9 +65,19 @@ class TransformerBlock(nn.Module):
         self.attention = SelfAttention(width, heads)
         self.cross_attention = CrossAttention(width, heads)
         hidden = int(width * mlp_ratio)
-        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, width)
+        )
 
-    def forward(self, x, modulation, condition, positions, masks, past):
+    def forward(
+        self,
+        x: Float[Tensor, "b t w"],
+        modulation: tuple[Tensor, ...],
+        condition: Float[Tensor, "b c w"],
+        positions: tuple[Tensor, Tensor],
+        masks: tuple[Tensor, Tensor],
+        past: LayerKV | None,
+    ) -> tuple[Float[Tensor, "b t w"], LayerKV]:
         """Return tokens and this layer's fresh keys and values; shapes as in `Generator.forward`."""
         shift1, scale1, gate1, shift2, scale2, gate2 = modulation
         attended, fresh = self.attention(
@@ -118,7 +129,7 @@ class Generator(nn.Module):
     def empty_cache(self, batch: int) -> KVCache:
         """Return the key/value cache of a stream that has not begun."""
         c = self.config
-        return KVCache.empty(c.depth, batch, c.heads, c.width // c.heads, c.context)
+        return KVCache.empty(c.depth, batch, c.heads, c.width // c.heads, c.context, self.embed.weight)
 
     def forward(
         self,
@@ -133,8 +144,10 @@ class Generator(nn.Module):
 
         Parameters
         ----------
-        noisy : motion at level `sigma`; frame positions are `start, start + 1, ...`, where multiples of the block
-            length are block boundaries (a stream counts from its current block, so its offset frames are negative).
+        noisy : motion at level `sigma`; frame positions are `start, start + 1, ...`, where multiples of the
+            block
+            length are block boundaries (a stream counts from its current block, so its offset frames are
+            negative).
         condition : one per frame, aligned to end with the last frame; earlier ones may precede (c >= t).
         reference : the portrait's own motion, shown to every frame.
         cache : finished frames just before `start`.

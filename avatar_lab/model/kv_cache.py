@@ -1,7 +1,7 @@
 """The key/value cache: what the transformer remembers of frames that are finished.
 
-A `KVCache` is immutable: `append` returns a new cache, so a state can be kept, compared and restored by simply holding
-on to it. It never holds more than `context` frames, whatever the length of the session.
+A `KVCache` is immutable: `append` returns a new cache, so a state can be kept, compared and restored by
+simply holding on to it. It never holds more than `context` frames, whatever the length of the session.
 
 Notebook: 07 (streaming equals offline). Source: Avatar Forcing, Algorithm 2.
 """
@@ -24,9 +24,9 @@ class KVCache:
     context: int
 
     @classmethod
-    def empty(cls, depth: int, batch: int, heads: int, head_dim: int, context: int) -> KVCache:
-        """Return a cache that remembers nothing yet."""
-        nothing = torch.zeros(batch, heads, 0, head_dim)
+    def empty(cls, depth: int, batch: int, heads: int, head_dim: int, context: int, like: Tensor) -> KVCache:
+        """Return a cache that remembers nothing yet, with device and type of `like`."""
+        nothing = like.new_zeros(batch, heads, 0, head_dim)
         return cls(((nothing, nothing),) * depth, context)
 
     @property
@@ -38,7 +38,7 @@ class KVCache:
         """Return a cache with the first `frames` frames of `fresh` added and the oldest forgotten."""
 
         def roll(old: Tensor, new: Tensor) -> Tensor:
-            joined = torch.cat([old.to(new), new[:, :, :frames]], dim=2)
+            joined = torch.cat([old, new[:, :, :frames]], dim=2)
             return joined[:, :, max(0, joined.shape[2] - self.context) :].clone()
 
         return KVCache(

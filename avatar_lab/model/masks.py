@@ -1,15 +1,18 @@
 """Who may look at whom: the attention masks of the motion transformer.
 
-Every function takes frame positions of queries and keys (integers, block boundaries at multiples of `block`) and returns
-a boolean matrix, True = may attend. Positions may be negative: a stream counts from the start of its current block.
+Every function takes frame positions of queries and keys (integers, block boundaries at multiples of `block`)
+and returns a boolean matrix, True = may attend. Positions may be negative: a stream counts from the start of
+its current block.
 
 Three readings of the paper's "blockwise look-ahead" exist, and they differ:
 
     block_lookahead_frames   its prose       j < (i // B + 1) B + l
     block_lookahead_blocks   its Eq. 5       j // B <= i // B + l      (l counts whole blocks)
-    released                 its program     j // B < i // B  or  j <= i + l,  which equals  j <= i + l  for l >= 0
+    released                 its program     j // B < i // B  or  j <= i + l,  which equals  j <= i + l  for l
+    >= 0
 
-Only `released` can be streamed exactly with an offset of l frames: a cached frame has then seen all it may ever see.
+Only `released` can be streamed exactly with an offset of l frames: a cached frame has then seen all it may
+ever see.
 
 Notebook: 04 (the motion transformer and its masks), which paints all six.
 """

@@ -1,11 +1,12 @@
 """The exact motion space: eighteen face parameters <-> eighteen coefficients.
 
 `MotionSpace` standardises each parameter and rotates into whitened principal components, so that the
-generator sees numbers of mean 0 and size about 1 whose noise level means the same in every direction. Nothing is
-dropped: as many coefficients as parameters, so tracks from simulator and tracker enter and leave without loss.
+generator sees numbers of mean 0 and size about 1 whose noise level means the same in every direction. Nothing
+is dropped: as many coefficients as parameters, so tracks from simulator and tracker enter and leave without
+loss.
 
-What is peculiar: the whitening is *floored*. Directions that hardly vary in the training data (left eye against
-right eye, say) are not blown up to unit size, or tracker noise along them would shout.
+What is peculiar: the whitening is *floored*. Directions that hardly vary in the training data (left eye
+against right eye, say) are not blown up to unit size, or tracker noise along them would shout.
 
 Notebook: 01 (tracks), 02 (the learned counterpart).
 """
@@ -25,7 +26,8 @@ VARIANCE_FLOOR = 0.1
 
 @dataclass(frozen=True)
 class MotionSpace:
-    """An affine, invertible map: `coefficients = (face - mean) @ forward`, `face = coefficients @ inverse + mean`.
+    """An affine, invertible map: `coefficients = (face - mean) @ forward`, `face = coefficients @ inverse +
+    mean`.
 
     Attributes
     ----------
@@ -72,7 +74,9 @@ class MotionSpace:
     def decode(self, coefficients: Float32[np.ndarray, "T K"]) -> Float32[np.ndarray, "T P"]:
         """Turn coefficients into a face track, clamped to the ranges of `FACE_SPECS`."""
         if coefficients.ndim != 2 or coefficients.shape[1] != self.dim:
-            raise ShapeError(f"coefficients must have shape (T, {self.dim}); got {tuple(coefficients.shape)}.")
+            raise ShapeError(
+                f"coefficients must have shape (T, {self.dim}); got {tuple(coefficients.shape)}."
+            )
         return clamp((coefficients @ self.inverse + self.mean).astype(np.float32))
 
     def tensors(self) -> dict[str, Float32[np.ndarray, "..."]]:
@@ -82,7 +86,9 @@ class MotionSpace:
     @classmethod
     def from_tensors(cls, tensors: dict[str, np.ndarray]) -> MotionSpace:
         """Rebuild from `tensors`; raises ShapeError when they do not describe 18 face parameters."""
-        space = cls(**{name: np.asarray(tensors[name], np.float32) for name in ("mean", "forward", "inverse")})
+        space = cls(
+            **{name: np.asarray(tensors[name], np.float32) for name in ("mean", "forward", "inverse")}
+        )
         if space.mean.shape != (FACE_DIM,):
             raise ShapeError(f"This motion space describes {space.mean.shape}, expected ({FACE_DIM},).")
         return space

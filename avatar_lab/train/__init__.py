@@ -1,0 +1,1 @@
+"""Training: one loop, and one module per stage (autoencoder, diffusion forcing, preference)."""

@@ -3,8 +3,8 @@
     for each step:  loss = compute_loss(step, generator);  backward;  clip;  optimizer;  EMA
 
 What is peculiar: all randomness of a step comes from a generator seeded with (seed, step), so a resumed run
-continues exactly as if it had never stopped. A budget is given in steps (reproducible) or minutes (for people); the
-learning rate follows the used share of the budget.
+continues exactly as if it had never stopped. A budget is given in steps (reproducible) or minutes (for
+people); the learning rate follows the used share of the budget.
 
 Notebook: 05 trains the generator with this loop.
 """
@@ -23,15 +23,8 @@ from tqdm.auto import tqdm
 
 from avatar_lab.clock import Clock, SystemClock
 from avatar_lab.errors import ConfigError
-from avatar_lab.train.checkpoint import (
-    flatten_optimizer,
-    load_checkpoint,
-    load_strict,
-    restore_optimizer,
-    save_checkpoint,
-    with_prefix,
-    without_prefix,
-)
+from avatar_lab.model.weights import load_strict, load_tensors, save_tensors, with_prefix, without_prefix
+from avatar_lab.train.checkpoint import flatten_optimizer, restore_optimizer
 
 LossFunction = Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]]
 
@@ -61,10 +54,11 @@ class LoopConfig:
 
 @dataclass
 class LoopReport:
-    """What a training did: its last averaged metrics, steps and minutes."""
+    """Where a training stands: steps, minutes, share of its budget (0-1), averaged metrics."""
 
     steps: int = 0
     minutes: float = 0.0
+    share: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
 
 
@@ -97,6 +91,7 @@ def fit(
     config: LoopConfig,
     out: Path,
     *,
+    report: LoopReport | None = None,
     clock: Clock | None = None,
     progress: bool = True,
     on_save: Callable[[int, dict[str, Tensor]], None] | None = None,
@@ -107,6 +102,7 @@ def fit(
     ----------
     compute_loss : called with (step, generator); returns the loss and numbers to log.
     out : folder for `checkpoint.safetensors` (resumed from when present) and `log.jsonl`.
+    report : kept up to date while training runs, for losses that change along the budget.
     on_save : called with (step, EMA weights) at every checkpoint, for sample panels or partial exports.
     """
     clock = clock or SystemClock()
@@ -114,16 +110,19 @@ def fit(
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
     )
-    ema, report = EMA(module, config.ema), LoopReport()
+    ema, report = EMA(module, config.ema), report if report is not None else LoopReport()
     path = out / "checkpoint.safetensors"
     if path.exists():
         _resume(path, module, optimizer, ema, report)
+    report.share = _share(config, report)
     began = clock.now() - 60 * report.minutes
-    bar = tqdm(total=config.steps, initial=report.steps, disable=not progress, unit="step", dynamic_ncols=True)
+    bar = tqdm(
+        total=config.steps, initial=report.steps, disable=not progress, unit="step", dynamic_ncols=True
+    )
     running: dict[str, float] = {}
-    while (share := _share(config, report)) < 1:
+    while report.share < 1:
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, report.steps, share)
+            group["lr"] = learning_rate(config, report.steps, report.share)
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + report.steps)
         loss, metrics = compute_loss(report.steps, generator)
         optimizer.zero_grad(set_to_none=True)
@@ -133,6 +132,7 @@ def fit(
         ema.update(module, report.steps)
         report.steps += 1
         report.minutes = (clock.now() - began) / 60
+        report.share = _share(config, report)
         _average(running, metrics | {"loss": loss.item(), "gradient_norm": norm.item()})
         bar.update()
         if report.steps % config.log_every == 0:
@@ -168,17 +168,21 @@ def _log(path: Path, report: LoopReport) -> None:
         file.write(json.dumps(row) + "\n")
 
 
-def _save(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA, report: LoopReport) -> None:
+def _save(
+    path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA, report: LoopReport
+) -> None:
     tensors = (
         with_prefix("model", module.state_dict())
         | with_prefix("ema", ema.shadow)
         | with_prefix("optimizer", flatten_optimizer(optimizer))
     )
-    save_checkpoint(path, tensors, {"steps": report.steps, "minutes": report.minutes})
+    save_tensors(path, tensors, {"steps": report.steps, "minutes": report.minutes})
 
 
-def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA, report: LoopReport) -> None:
-    tensors, meta = load_checkpoint(path)
+def _resume(
+    path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA, report: LoopReport
+) -> None:
+    tensors, meta = load_tensors(path)
     load_strict(module, without_prefix("model", tensors), str(path))
     ema.shadow = without_prefix("ema", tensors)
     restore_optimizer(optimizer, without_prefix("optimizer", tensors))

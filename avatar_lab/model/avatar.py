@@ -1,0 +1,165 @@
+"""One avatar model, whole: what `avatar_lab.load` returns.
+
+An `Avatar` is the network side of a person: motion space, audio encoder, generator, and (when shipped) the
+image autoencoder. Which *character* it plays and how it is drawn is decided later, by the engine.
+
+Notebook: 00 (meet the avatar).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from avatar_lab.audio.encoder import MelEncoder
+from avatar_lab.config import AvatarConfig, preset
+from avatar_lab.data.face import FACE_DIM
+from avatar_lab.errors import CheckpointError, ConfigError
+from avatar_lab.model.generator import Generator
+from avatar_lab.model.weights import (
+    WEIGHTS_DIR,
+    load_strict,
+    load_tensors,
+    save_tensors,
+    verify,
+    with_prefix,
+    without_prefix,
+)
+from avatar_lab.motion.autoencoder import MotionAutoencoder
+from avatar_lab.motion.space import MotionSpace
+
+GENERATOR_FILE = "generator.safetensors"
+AUTOENCODER_FILE = "autoencoder.safetensors"
+
+
+@dataclass
+class Avatar:
+    """Networks and motion space of one model, on one device, ready to be streamed or trained.
+
+    Attributes
+    ----------
+    config : the sizes everything was built with.
+    space : exact map between face tracks and coefficients.
+    audio_encoder, generator : the networks that run at every block.
+    autoencoder : pictures <-> coefficients; None where no weights for it exist.
+    """
+
+    config: AvatarConfig
+    space: MotionSpace
+    audio_encoder: MelEncoder
+    generator: Generator
+    autoencoder: MotionAutoencoder | None = None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def parameters_total(self) -> int:
+        """Number of trained numbers in audio encoder and generator."""
+        return sum(p.numel() for net in (self.audio_encoder, self.generator) for p in net.parameters())
+
+    def eval(self) -> Avatar:
+        """Switch all networks to inference."""
+        for net in (self.audio_encoder, self.generator, self.autoencoder):
+            if net is not None:
+                net.eval().requires_grad_(False)
+        return self
+
+    def save(self, path: Path, meta: dict[str, Any] | None = None) -> None:
+        """Write generator, audio encoder and motion space to one safetensors file (half precision)."""
+        space = {name: torch.from_numpy(value.copy()) for name, value in self.space.tensors().items()}
+        nets = with_prefix("generator", self.generator.state_dict()) | with_prefix(
+            "audio_encoder", self.audio_encoder.state_dict()
+        )
+        tensors = {name: value.half() for name, value in nets.items()} | with_prefix("space", space)
+        save_tensors(path, tensors, {"config": self.config.to_dict(), **(meta or {})})
+
+
+def build(config: AvatarConfig, space: MotionSpace | None = None, seed: int = 0) -> Avatar:
+    """Return an untrained avatar; the same seed gives the same weights."""
+    if config.audio.kind != "mel":
+        raise ConfigError("Only the mel audio encoder can be built from scratch.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        audio_encoder, generator = MelEncoder(config.audio), Generator(config.generator)
+    identity = np.eye(FACE_DIM, dtype=np.float32)
+    unit = MotionSpace(np.zeros(FACE_DIM, np.float32), identity, identity)
+    return Avatar(config, space or unit, audio_encoder, generator)
+
+
+def read(path: Path) -> Avatar:
+    """Read what `Avatar.save` wrote; raises CheckpointError naming what does not fit."""
+    tensors, meta = load_tensors(path)
+    if "config" not in meta:
+        raise CheckpointError(
+            f"{path} carries no avatar configuration in its header; was it made by avatar-lab train?"
+        )
+    config = AvatarConfig.from_dict(meta["config"])
+    space = {name: value.numpy() for name, value in without_prefix("space", tensors).items()}
+    avatar = build(config, MotionSpace.from_tensors(space))
+    load_strict(avatar.generator, without_prefix("generator", tensors), f"{path.name} (generator)")
+    load_strict(
+        avatar.audio_encoder, without_prefix("audio_encoder", tensors), f"{path.name} (audio encoder)"
+    )
+    return avatar
+
+
+def read_autoencoder(path: Path) -> MotionAutoencoder:
+    """Read shipped autoencoder weights; their header holds the configuration."""
+    from avatar_lab.config import AutoencoderConfig
+
+    tensors, meta = load_tensors(path)
+    autoencoder = MotionAutoencoder(AutoencoderConfig(**meta["config"]))
+    load_strict(autoencoder, tensors, path.name)
+    return autoencoder
+
+
+def choose_device(device: str) -> torch.device:
+    """Turn "auto", "cpu", "cuda", "mps" into a device; raises ConfigError when it is not there."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+        return chosen
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"Device {device!r} is not available here; use auto or cpu, or install the matching torch."
+        ) from error
+
+
+def load(name: str = "lab", device: str = "auto", checkpoint: str | Path | None = None) -> Avatar:
+    """Return a trained avatar.
+
+    Parameters
+    ----------
+    name : preset, one of `presets()`. `lab` ships with the package.
+    device : "auto", "cpu", "cuda", ...
+    checkpoint : a file written by `avatar-lab train`; by default the shipped weights, verified by their hash.
+
+    Raises
+    ------
+    CheckpointError : the weights are missing, damaged or of another configuration.
+    """
+    config = preset(name)
+    chosen = choose_device(device)
+    folder = WEIGHTS_DIR / name
+    if checkpoint is not None:
+        avatar = read(Path(checkpoint))
+    elif (folder / GENERATOR_FILE).exists():
+        verify(folder / GENERATOR_FILE)
+        avatar = read(folder / GENERATOR_FILE)
+    else:
+        raise CheckpointError(
+            f"No weights for preset {config.name!r} ship with this version. Train them with "
+            f"`avatar-lab train {config.name}` and pass checkpoint=FILE, or use the preset lab."
+        )
+    if (folder / AUTOENCODER_FILE).exists():
+        verify(folder / AUTOENCODER_FILE)
+        avatar.autoencoder = read_autoencoder(folder / AUTOENCODER_FILE).to(chosen)
+    avatar.generator.to(chosen)
+    avatar.audio_encoder.to(chosen)
+    avatar.device = chosen
+    return avatar.eval()

@@ -1,0 +1,69 @@
+"""A reaction as a film: the user left, the avatar right, both voices in the sound.
+
+The left half shows the user's own video when there is one, and the drawn twin otherwise: all that the avatar
+knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain, repeat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import UInt8
+
+from avatar_lab.render.picture import make_picture
+
+if TYPE_CHECKING:
+    from avatar_lab.stream.react import Reaction
+
+TWIN = 1  # character seed of the user's drawn twin
+MARK = "AI-generated with avatar_lab"
+
+
+def write_side_by_side(reaction: Reaction, path: Path, progress: Callable[[int, int], None] | None) -> Path:
+    """Write the film; frames are drawn and encoded one at a time."""
+    from avatar_lab.data.media import check_writable, write_video
+
+    assert reaction.frames is not None
+    check_writable(path)
+    total, size = len(reaction.frames), reaction.frames.shape[1]
+
+    def frames() -> Iterator[np.ndarray]:
+        for done, (left, right) in enumerate(zip(user_frames(reaction, size), reaction.frames, strict=False)):
+            yield np.concatenate([left, right], axis=1)
+            if progress:
+                progress(done + 1, total)
+
+    sound = mix(reaction.user.audio, reaction.audio)
+    return write_video(path, frames(), sound, title="avatar_lab reaction", comment=MARK)
+
+
+def user_frames(reaction: Reaction, size: int) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """Yield the left half: square crops of the user's video, or the drawn twin."""
+    source = reaction.user.source
+    if source is None:
+        twin = make_picture("puppet", TWIN, size)
+        yield from (twin.draw(face) for face in reaction.user.face)
+        return
+    import cv2
+
+    from avatar_lab.data.media import read_video
+
+    last = np.zeros((size, size, 3), np.uint8)
+    for frame in chain(read_video(source), repeat(None)):
+        if frame is not None:
+            side = min(frame.shape[:2])
+            top, left = (frame.shape[0] - side) // 2, (frame.shape[1] - side) // 2
+            last = cv2.resize(
+                frame[top : top + side, left : left + side], (size, size), interpolation=cv2.INTER_AREA
+            )
+        yield last
+
+
+def mix(user: np.ndarray, avatar: np.ndarray) -> np.ndarray:
+    """Add both voices and keep the sum inside [-1, 1]."""
+    both = user + avatar
+    return (both / max(1.0, float(np.abs(both).max(initial=0.0)))).astype(np.float32)

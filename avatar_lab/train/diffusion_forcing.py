@@ -1,0 +1,178 @@
+"""Stage 1: teach the generator by causal diffusion forcing.
+
+    sigma    ~ uniform, one per block                     m_sigma = (1 - sigma) m + sigma eps
+    loss     = | v_theta(m_sigma, sigma, c) - (eps - m) |       (L1 in the paper; `lab` uses the square)
+
+What is peculiar: every condition is dropped to zeros now and then, so that guidance can compare "with" and
+"without"; the user's two signals are also dropped *together*, because that is the branch guidance asks for.
+`lab` trains on squared error: the L1 optimum is a median, and a median never smiles at something that happens
+one time in three.
+
+Notebook: 05 (diffusion forcing). Source: Avatar Forcing, section 3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from avatar_lab.clock import Clock
+from avatar_lab.config import AvatarConfig, LossKind
+from avatar_lab.data.performance import Dyad
+from avatar_lab.errors import ConfigError
+from avatar_lab.flow.path import block_sigma, interpolate, velocity_target
+from avatar_lab.model.avatar import Avatar, build
+from avatar_lab.motion.space import MotionSpace
+from avatar_lab.train.loop import LoopConfig, LoopReport, fit
+from avatar_lab.train.windows import Batch, Conversation, draw_batch, to_conversation
+
+
+@dataclass(frozen=True)
+class ForcingConfig:
+    """What one diffusion-forcing step does."""
+
+    batch: int = 16
+    history: int = 75
+    loss: LossKind = "l2"
+    cue_share: float = 0.5  # at the start; falls to zero at `cue_until` of the budget
+    cue_until: float = 0.7
+    dropout: dict[str, float] = field(
+        default_factory=lambda: {
+            "user": 0.1,
+            "user_audio": 0.1,
+            "user_motion": 0.1,
+            "avatar_audio": 0.1,
+            "reference": 0.1,
+        }
+    )
+    fresh_start: float = 0.15  # share of batches without history, as at the start of a session
+    user_noise: float = 0.05  # tracker noise on the user's coefficients
+    noise_floor: float = 0.3  # highest room noise, in log-mel units (0.3 is 24 dB above silence)
+
+
+def velocity_error(
+    predicted: Float[Tensor, "b t k"], target: Float[Tensor, "b t k"], kind: str
+) -> Float[Tensor, "b t"]:
+    """Return the error per frame, averaged over coefficients; raises ConfigError for an unknown kind."""
+    gap = predicted - target
+    if kind == "l1":
+        return gap.abs().mean(-1)
+    if kind == "l2":
+        return gap.square().mean(-1)
+    if kind == "pseudo_huber":
+        return ((gap.square() + 0.25).sqrt() - 0.5).mean(-1)
+    raise ConfigError(f"loss must be l1, l2 or pseudo_huber; got {kind!r}.")
+
+
+def keep_mask(batch: int, drop: float, generator: torch.Generator) -> Float[Tensor, "b 1 1"]:
+    """Return 0 for a dropped condition and 1 for a kept one, per example."""
+    return (torch.rand(batch, 1, 1, generator=generator) >= drop).float()
+
+
+class ForcingModule(nn.Module):
+    """Audio encoder and generator as one trainable module, with the diffusion-forcing loss."""
+
+    def __init__(self, avatar: Avatar, config: ForcingConfig) -> None:
+        super().__init__()
+        self.audio_encoder, self.generator = avatar.audio_encoder, avatar.generator
+        self.config = config
+
+    def conditions(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return the condition of every frame of history and window, and the reference, after dropout."""
+        drop, count = self.config.dropout, len(batch.user_motion)
+        user = keep_mask(count, drop["user"], generator)
+        keep = {n: keep_mask(count, p, generator) for n, p in drop.items() if n != "user"}
+        noise = self.config.user_noise * torch.randn(batch.user_motion.shape, generator=generator)
+        user_audio, _ = self.audio_encoder.encode_mel(self._with_room(batch.user_mel, generator))
+        avatar_audio, _ = self.audio_encoder.encode_mel(self._with_room(batch.avatar_mel, generator))
+        condition, _ = self.generator.condition(
+            (batch.user_motion + noise) * user * keep["user_motion"],
+            user_audio * user * keep["user_audio"],
+            avatar_audio * keep["avatar_audio"],
+        )
+        return condition, batch.reference * keep["reference"][:, 0]
+
+    def _with_room(self, mel: Tensor, generator: torch.Generator) -> Tensor:
+        """Raise the noise floor to a random level, as rooms and microphones do."""
+        level = torch.rand(len(mel), 1, 1, generator=generator) * self.config.noise_floor
+        hiss = level * (1 + 0.1 * torch.randn(mel.shape, generator=generator))
+        return torch.maximum(mel, hiss)
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
+        """Return the diffusion-forcing loss of one batch."""
+        clean = batch.avatar_motion
+        size = self.generator.config
+        condition, reference = self.conditions(batch, generator)
+        sigma = block_sigma(len(clean), clean.shape[1], size.block, generator)
+        noise = torch.randn(clean.shape, generator=generator)
+        lead = min(condition.shape[1], clean.shape[1] + size.cross_window)
+        predicted = self.generator(
+            interpolate(clean, noise, sigma), sigma, condition[:, -lead:], reference
+        ).velocity
+        return velocity_error(predicted, velocity_target(clean, noise), self.config.loss).mean()
+
+
+def without_history(batch: Batch, window: int) -> Batch:
+    """Return the batch as a session's first seconds: nothing before the window."""
+    return Batch(
+        batch.user_motion[:, -window:],
+        batch.user_mel[:, -window:],
+        batch.avatar_mel[:, -window:],
+        batch.avatar_motion,
+        batch.reference,
+    )
+
+
+def prepare(dyads: Sequence[Dyad], space: MotionSpace, config: AvatarConfig) -> list[Conversation]:
+    """Turn dyads into training tensors."""
+    return [to_conversation(dyad, space, config.audio.bands) for dyad in dyads]
+
+
+def train(
+    config: AvatarConfig,
+    conversations: Sequence[Conversation],
+    space: MotionSpace,
+    loop: LoopConfig,
+    out: Path,
+    forcing: ForcingConfig | None = None,
+    *,
+    progress: bool = True,
+    clock: Clock | None = None,
+) -> tuple[Avatar, LoopReport]:
+    """Train a generator and its audio encoder from scratch, or go on from `out`.
+
+    Returns
+    -------
+    The avatar with EMA weights, in inference mode, also written to `out/generator.safetensors`; and the
+    report.
+
+    Notes
+    -----
+    Randomness: weights from `loop.seed`, every step from (`loop.seed`, step). On one device the result is a
+    function of seed, data and number of steps.
+    """
+    forcing = forcing or ForcingConfig()
+    avatar = build(config, space, loop.seed)
+    module = ForcingModule(avatar, forcing)
+    window, report = config.generator.window, LoopReport()
+
+    def compute_loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        share = cue_share(forcing, report.share)
+        batch = draw_batch(conversations, forcing.batch, window, forcing.history, share, generator)
+        if float(torch.rand(1, generator=generator)) < forcing.fresh_start:
+            batch = without_history(batch, window)
+        return module.loss(batch, generator), {"cue_share": share}
+
+    fit(module, compute_loss, loop, out, report=report, progress=progress, clock=clock)
+    avatar.eval().save(out / "generator.safetensors", {"steps": report.steps, "seed": loop.seed})
+    return avatar, report
+
+
+def cue_share(forcing: ForcingConfig, used: float) -> float:
+    """Return the share of windows around a reaction at `used` of the budget: falls linearly to zero."""
+    return forcing.cue_share * max(0.0, 1 - used / forcing.cue_until)
