@@ -9,7 +9,8 @@ Import these functions from `avatar_lab.data.media`.
 from __future__ import annotations
 
 import os
-import threading
+import shutil
+import tempfile
 import wave
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -49,10 +50,9 @@ def check_writable(path: str | os.PathLike[str], suffixes: tuple[str, ...] = ())
         raise MediaError(
             f"The folder {path.parent} does not exist, so {path.name} cannot be written. Create it first."
         )
-    trial = _beside(path)
     try:  # trying is the only test that also knows read-only mounts and full disks
-        trial.touch()
-        trial.unlink()
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
     except OSError as error:
         raise MediaError(
             f"Cannot write into {path.parent}: {error.strerror}. Choose another folder."
@@ -186,15 +186,13 @@ def _check_audio(audio: Any) -> Float32[np.ndarray, "N"]:
     return np.clip(samples, -1.0, 1.0).astype(np.float32)
 
 
-def _beside(path: Path) -> Path:
-    return path.parent / f".{os.getpid()}-{threading.get_ident()}.part"
-
-
 @contextmanager
 def _whole_or_nothing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; rename on success, remove on any failure."""
-    part = _beside(path)
+    """Give a temporary name in a folder beside `path`; rename on success, remove on any failure."""
+    folder = None
     try:
+        folder = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
+        part = folder / f"part{path.suffix}"
         yield part
         os.replace(part, path)
     except (av.error.FFmpegError, OSError) as error:
@@ -204,4 +202,5 @@ def _whole_or_nothing(path: Path) -> Iterator[Path]:
             " folder."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -27,14 +27,18 @@ LOUDEST: Final = 100.0  # a float file beyond this holds integers, not sound in 
 
 
 def read_audio(
-    path: str | os.PathLike[str], *, start: float | None = None, max_seconds: float | None = None
+    path: str | os.PathLike[str],
+    *,
+    start: float | None = None,
+    max_seconds: float | None = None,
+    may_be_empty: bool = False,
 ) -> Float32[np.ndarray, "N"]:
     """Read the sound of any file as 16 kHz mono float32 in [-1, 1]; channels are averaged.
 
     `start` is a container time in seconds (a `VideoReader.start`): sound before it is cut and a late
     beginning is padded with silence, so that sample 0 belongs to the first picture. Without it, sample 0
-    is the first sample. Raises MediaError for a file without sound, with no samples, or with NaN or
-    infinite samples.
+    is the first sample. Raises MediaError for a file without sound, with no samples (unless it
+    `may_be_empty`), or with NaN or infinite samples.
     """
     path = Path(path)
     wanted = None if max_seconds is None else round(max_seconds * SAMPLE_RATE)
@@ -51,7 +55,7 @@ def read_audio(
             if wanted is not None and count >= wanted:
                 break
     audio = np.concatenate([*chunks, resampler.flush()])
-    _check_samples(path, len(audio), ear, peak)
+    _check_samples(path, len(audio) or int(may_be_empty), ear, peak)
     return np.clip(audio[:wanted], -1.0, 1.0)
 
 

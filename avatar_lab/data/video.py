@@ -75,6 +75,7 @@ class VideoReader(Iterator[np.ndarray]):
                 f"{self.path} has a video stream, but no picture in it could be decoded: the file is damaged"
                 " or cut off. Export or record it again."
             )
+        self.has_audio: bool = best(self._container, "audio") is not None
         duration = self._container.duration
         self.claimed_seconds: float | None = None if duration is None else duration / 1e6
         self.claimed_fps = float(stream.average_rate or FPS)
@@ -97,7 +98,7 @@ class VideoReader(Iterator[np.ndarray]):
         self._container.close()
 
     def __next__(self) -> UInt8[np.ndarray, "H W 3"]:
-        if self._limit is not None and self.emitted >= self._limit:
+        if self.limited:
             self.close()
         picture = next(self._pictures)
         self.emitted += 1
@@ -116,6 +117,11 @@ class VideoReader(Iterator[np.ndarray]):
         steps = np.asarray(self._intervals)
         beat = np.median(steps)
         return bool(np.mean(np.abs(steps - beat) > 0.25 * beat) > 0.02)
+
+    @property
+    def limited(self) -> bool:
+        """Whether `max_seconds`, and not the file, ended the film."""
+        return self._limit is not None and self.emitted >= self._limit
 
     @property
     def seconds(self) -> float:
