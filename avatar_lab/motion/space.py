@@ -5,8 +5,10 @@ generator sees numbers of mean 0 and size about 1 whose noise level means the sa
 is dropped: as many coefficients as parameters, so tracks from simulator and tracker enter and leave without
 loss.
 
-What is peculiar: the whitening is *floored*. Directions that hardly vary in the training data (left eye
-against right eye, say) are not blown up to unit size, or tracker noise along them would shout.
+What is peculiar: the whitening is *floored*, twice. Directions that hardly vary in the training data (left
+eye against right eye, say) are not blown up to unit size, or tracker noise along them would shout. And the
+unit of a pose parameter is never smaller than real people's everyday movement (`EVERYDAY`), which exceeds
+that of simulated ones.
 
 Notebook: 01 (tracks), 02 (the learned counterpart).
 """
@@ -14,14 +16,20 @@ Notebook: 01 (tracks), 02 (the learned counterpart).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float32
+from safetensors.numpy import load_file
 
-from avatar_lab.data.face import FACE_DIM, check_track, clamp
-from avatar_lab.errors import ShapeError
+from avatar_lab.data.face import FACE_DIM, FACE_INDEX, check_track, clamp
+from avatar_lab.errors import CheckpointError, ShapeError
 
-VARIANCE_FLOOR = 0.1
+VARIANCE_FLOOR: Final = 0.1
+EVERYDAY: Final = {"yaw": 4.0, "pitch": 2.5, "roll": 2.0, "x": 0.03, "y": 0.03, "scale": 0.03}
+DEFAULT_FILE: Final = Path(__file__).parents[1] / "weights" / "lab" / "motion_space.safetensors"
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ class MotionSpace:
         mean, std = face.mean(0), face.std(0)
         if (std < 1e-6).any():
             raise ShapeError("MotionSpace.fit needs tracks in which every face parameter moves.")
+        for name, least in EVERYDAY.items():
+            std[FACE_INDEX[name]] = max(std[FACE_INDEX[name]], least)
         variance, axes = np.linalg.eigh(np.cov(((face - mean) / std).T))
         order = np.argsort(variance)[::-1]
         axes, spread = axes[:, order], np.sqrt(np.maximum(variance[order], floor))
@@ -92,3 +102,13 @@ class MotionSpace:
         if space.mean.shape != (FACE_DIM,):
             raise ShapeError(f"This motion space describes {space.mean.shape}, expected ({FACE_DIM},).")
         return space
+
+
+@cache
+def default_space() -> MotionSpace:
+    """Return the shipped motion space, fitted once on simulated conversations (`avatar_lab.train.recipes`)."""
+    if not DEFAULT_FILE.exists():
+        raise CheckpointError(
+            f"{DEFAULT_FILE.name} is missing in {DEFAULT_FILE.parent}. Reinstall avatar-lab."
+        )
+    return MotionSpace.from_tensors(load_file(DEFAULT_FILE))

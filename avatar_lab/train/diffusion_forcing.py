@@ -28,6 +28,7 @@ from avatar_lab.errors import ConfigError
 from avatar_lab.flow.path import block_sigma, interpolate, velocity_target
 from avatar_lab.model.avatar import Avatar, build
 from avatar_lab.motion.space import MotionSpace
+from avatar_lab.train.augment import Augmenter, UserAugmentation
 from avatar_lab.train.loop import LoopConfig, LoopReport, fit
 from avatar_lab.train.windows import Batch, Conversation, draw_batch, to_conversation
 
@@ -51,8 +52,7 @@ class ForcingConfig:
         }
     )
     fresh_start: float = 0.15  # share of batches without history, as at the start of a session
-    user_noise: float = 0.05  # tracker noise on the user's coefficients
-    noise_floor: float = 0.3  # highest room noise, in log-mel units (0.3 is 24 dB above silence)
+    augment: UserAugmentation = field(default_factory=UserAugmentation)
 
 
 def velocity_error(
@@ -81,27 +81,22 @@ class ForcingModule(nn.Module):
         super().__init__()
         self.audio_encoder, self.generator = avatar.audio_encoder, avatar.generator
         self.config = config
+        self.augment = Augmenter(config.augment, avatar.space)
 
     def conditions(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the condition of every frame of history and window, and the reference, after dropout."""
         drop, count = self.config.dropout, len(batch.user_motion)
         user = keep_mask(count, drop["user"], generator)
         keep = {n: keep_mask(count, p, generator) for n, p in drop.items() if n != "user"}
-        noise = self.config.user_noise * torch.randn(batch.user_motion.shape, generator=generator)
-        user_audio, _ = self.audio_encoder.encode_mel(self._with_room(batch.user_mel, generator))
-        avatar_audio, _ = self.audio_encoder.encode_mel(self._with_room(batch.avatar_mel, generator))
+        user_motion = self.augment.motion(batch.user_motion, generator)
+        user_audio, _ = self.audio_encoder.encode_mel(self.augment.room(batch.user_mel, generator))
+        avatar_audio, _ = self.audio_encoder.encode_mel(self.augment.room(batch.avatar_mel, generator))
         condition, _ = self.generator.condition(
-            (batch.user_motion + noise) * user * keep["user_motion"],
+            user_motion * user * keep["user_motion"],
             user_audio * user * keep["user_audio"],
             avatar_audio * keep["avatar_audio"],
         )
         return condition, batch.reference * keep["reference"][:, 0]
-
-    def _with_room(self, mel: Tensor, generator: torch.Generator) -> Tensor:
-        """Raise the noise floor to a random level, as rooms and microphones do."""
-        level = torch.rand(len(mel), 1, 1, generator=generator) * self.config.noise_floor
-        hiss = level * (1 + 0.1 * torch.randn(mel.shape, generator=generator))
-        return torch.maximum(mel, hiss)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
         """Return the diffusion-forcing loss of one batch."""

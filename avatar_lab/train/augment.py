@@ -1,0 +1,82 @@
+"""Make simulated users look and sound like people in front of a webcam.
+
+A real person sits off-centre, looks past the camera, moves more than the simulator's people, smiles more or
+less, and has a room around them. What is varied here is how the user is *recorded*; what the avatar answers
+stays the same.
+
+Notebook: 05 (train the generator).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from avatar_lab.data.face import FACE_INDEX, FACE_NAMES
+from avatar_lab.motion.space import MotionSpace
+
+_EXPRESSIONS = slice(FACE_INDEX["jaw_open"], FACE_INDEX["squint"] + 1)
+
+
+@dataclass(frozen=True)
+class UserAugmentation:
+    """How far recordings may differ from the simulator."""
+
+    offset: dict[str, float] = field(  # standard deviations, in face units, of a slow drift
+        default_factory=lambda: {
+            "yaw": 7.0,
+            "pitch": 5.0,
+            "roll": 3.0,
+            "x": 0.05,
+            "y": 0.05,
+            "scale": 0.06,
+            "gaze_yaw": 4.0,
+            "gaze_pitch": 4.0,
+            "brow_raise": 0.04,
+            "squint": 0.04,
+            "frown": 0.03,
+            "smile": 0.04,
+        }
+    )
+    gain: tuple[float, float] = (0.7, 1.3)  # of expressions
+    noise: float = 0.05  # tracker noise, in coefficients
+    room: float = 0.3  # highest noise floor, in log-mel units (0.3 is 24 dB above silence)
+
+
+class Augmenter:
+    """Applies a `UserAugmentation` to batches; all randomness from the passed generator."""
+
+    def __init__(self, config: UserAugmentation, space: MotionSpace) -> None:
+        self.config = config
+        self.mean = torch.from_numpy(space.mean.copy())
+        self.forward = torch.from_numpy(space.forward.copy())
+        self.inverse = torch.from_numpy(space.inverse.copy())
+        self.spread = torch.tensor([config.offset.get(name, 0.0) for name in FACE_NAMES])
+
+    def motion(self, motion: Float[Tensor, "b t k"], generator: torch.Generator) -> Float[Tensor, "b t k"]:
+        """Return the user's coefficients with another posture, another expressiveness and tracker noise."""
+        batch, frames, _ = motion.shape
+        low, high = self.config.gain
+        face = motion @ self.inverse + self.mean
+        gain = low + (high - low) * torch.rand(batch, 1, 1, generator=generator)
+        face = torch.cat(
+            [
+                face[..., : _EXPRESSIONS.start],
+                (face[..., _EXPRESSIONS] * gain).clamp(0, 1),
+                face[..., _EXPRESSIONS.stop :],
+            ],
+            dim=-1,
+        )
+        ends = torch.randn(batch, 2, face.shape[-1], generator=generator) * self.spread
+        ramp = torch.linspace(0, 1, frames)[:, None]
+        drift = ends[:, :1] + 0.3 * ramp * (ends[:, 1:] - ends[:, :1])
+        noise = self.config.noise * torch.randn(motion.shape, generator=generator)
+        return (face + drift - self.mean) @ self.forward + noise
+
+    def room(self, mel: Float[Tensor, "b t f"], generator: torch.Generator) -> Float[Tensor, "b t f"]:
+        """Raise the noise floor to a random level, as rooms and microphones do."""
+        level = torch.rand(len(mel), 1, 1, generator=generator) * self.config.room
+        return torch.maximum(mel, level * (1 + 0.1 * torch.randn(mel.shape, generator=generator)))

@@ -1,0 +1,109 @@
+"""From nothing to shipped weights: what `avatar-lab train PRESET` runs.
+
+A recipe says how much conversation to simulate, who the avatar is in it, and how long to train. Everything
+follows from the seed.
+
+Notebook: 05 (train the generator).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+from tqdm.auto import tqdm
+
+from avatar_lab.config import preset
+from avatar_lab.data.conversation import simulate
+from avatar_lab.data.performance import Dyad
+from avatar_lab.errors import ConfigError
+from avatar_lab.model.avatar import Avatar
+from avatar_lab.motion.space import MotionSpace, default_space
+from avatar_lab.train.diffusion_forcing import ForcingConfig, train
+from avatar_lab.train.loop import LoopConfig, LoopReport
+from avatar_lab.train.windows import Conversation, to_conversation
+
+CLIP_SECONDS = 60
+LIVELY = (0.75, 1.0)  # reactivity of the avatars that are learned from; most simulated listeners are stiff
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a preset is trained."""
+
+    hours: float
+    steps: int
+    learning_rate: float
+    forcing: ForcingConfig
+
+
+RECIPES: dict[str, Recipe] = {
+    "tiny": Recipe(0.2, 400, 2e-3, ForcingConfig(batch=8, history=40)),
+    "lab": Recipe(8.0, 9000, 1e-3, ForcingConfig()),
+}
+
+
+def conversations(hours: float, seed: int, split: str = "train") -> Iterator[Dyad]:
+    """Simulate `hours` of conversation in clips of a minute, with lively avatars and imperfect recordings."""
+    rng = np.random.default_rng([seed, 77])
+    for index in range(max(1, round(hours * 3600 / CLIP_SECONDS))):
+        yield simulate(
+            CLIP_SECONDS,
+            seed=int(seed * 1_000_000 + index),
+            split=split,  # pyright: ignore[reportArgumentType]
+            reactivity=float(rng.uniform(*LIVELY)),
+            noise=float(rng.uniform(0, 0.6)),
+        )
+
+
+def prepare(name: str, hours: float, seed: int, progress: bool) -> list[Conversation]:
+    """Simulate and featurise the training data of a preset."""
+    space, bands = default_space(), preset(name).audio.bands
+    total = max(1, round(hours * 3600 / CLIP_SECONDS))
+    dyads = tqdm(conversations(hours, seed), total=total, disable=not progress, unit="min", desc="simulate")
+    return [to_conversation(dyad, space, bands) for dyad in dyads]
+
+
+def train_generator(
+    name: str,
+    out: Path,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    hours: float | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    **forcing: Any,
+) -> tuple[Avatar, LoopReport]:
+    """Train the generator of preset `name`; resumes when `out` holds a checkpoint.
+
+    Parameters
+    ----------
+    steps, minutes : budget; the recipe's steps when neither is given.
+    hours : of simulated conversation.
+    forcing : fields of `ForcingConfig` to override.
+    """
+    if name not in RECIPES:
+        raise ConfigError(f"There is no training recipe for {name!r}; choose one of {', '.join(RECIPES)}.")
+    recipe = RECIPES[name]
+    if steps is None and minutes is None:
+        steps = recipe.steps
+    data = prepare(name, hours or recipe.hours, seed, progress)
+    loop = LoopConfig(steps=steps, minutes=minutes, learning_rate=recipe.learning_rate, seed=seed)
+    return train(
+        preset(name), data, default_space(), loop, out, replace(recipe.forcing, **forcing), progress=progress
+    )
+
+
+def fit_default_space(path: Path, minutes: int = 60, seed: int = 5) -> MotionSpace:
+    """Fit the shared motion space on simulated people and write it to `path`."""
+    tracks = [simulate(60, seed=seed * 1_000_000 + i) for i in range(minutes)]
+    faces = np.concatenate([person.face for dyad in tracks for person in (dyad.user, dyad.avatar)])
+    space = MotionSpace.fit(faces)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(space.tensors(), path)
+    return space
