@@ -1,0 +1,94 @@
+"""Gather and execute what the book shows, then check that the finished pages need no network.
+
+`python book/build.py` copies the pages and pictures to book/_build/source and executes notebooks/solutions there (in
+this environment; jupyter-book itself lives in another). `--publish` comes after jupyter-book: it fails when a page
+asks for anything from outside, and moves the pages to book/_build/html.
+
+Widgets need a kernel, so their views are taken out of the pages; every notebook shows a picture beside its widget.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+BOOK = Path(__file__).resolve().parent
+SOLUTIONS = BOOK.parent / "notebooks" / "solutions"
+SOURCE, PAGES, HTML = (
+    BOOK / "_build" / "source",
+    BOOK / "_build" / "out" / "_build" / "html",
+    BOOK / "_build" / "html",
+)
+WIDGET = "application/vnd.jupyter.widget-view+json"
+CELL_SECONDS = 300
+# What a browser would fetch by itself when the page opens; links that a reader may click are fine.
+FETCHED = re.compile(
+    r"""<(?:script|img|iframe|source|video)\b[^>]*?\bsrc\s*=\s*["']((?:https?:)?//[^"']+)"""
+    r"""|<link\b(?=[^>]*\brel\s*=\s*["'](?:stylesheet|preload|icon|preconnect)["'])[^>]*?\bhref\s*=\s*["']((?:https?:)?//[^"']+)""",
+    re.IGNORECASE,
+)
+
+
+def execute(path: Path, target: Path) -> None:
+    """Run one notebook and write it with its outputs, widget views removed."""
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
+    nbformat.write(notebook, target)
+
+
+def gather() -> None:
+    """Assemble the sources of the book."""
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    (SOURCE / "notebooks").mkdir(parents=True)
+    for page in (*BOOK.glob("*.md"), *BOOK.glob("_*.yml")):
+        shutil.copy2(page, SOURCE)
+    shutil.copytree(BOOK / "images", SOURCE / "images")
+    for notebook in sorted(SOLUTIONS.glob("*.ipynb")):
+        print(f"executing {notebook.name}", flush=True)
+        execute(notebook, SOURCE / "notebooks" / notebook.name)
+
+
+def outside(html: str) -> list[str]:
+    """List what a page would fetch from elsewhere."""
+    return [first or second for first, second in FETCHED.findall(html)]
+
+
+def publish() -> int:
+    """Move the pages to their place; return 1 when one of them needs the network."""
+    faults = [
+        f"{page.relative_to(PAGES)}: {link}"
+        for page in sorted(PAGES.rglob("*.html"))
+        for link in outside(page.read_text("utf-8"))
+    ]
+    if faults:
+        print("These pages fetch from the network:", *faults, sep="\n  ", file=sys.stderr)
+        return 1
+    shutil.rmtree(HTML, ignore_errors=True)
+    shutil.move(PAGES, HTML)
+    print(f"The book: {HTML / 'index.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--publish", action="store_true", help="check and move the pages that jupyter-book built"
+    )
+    sys.exit(publish() if parser.parse_args().publish else gather())

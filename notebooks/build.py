@@ -1,0 +1,115 @@
+"""Generate the learner's notebooks and their solutions from notebooks/source/*.py.
+
+One source (py:percent, valid Python) makes two notebooks, both without outputs:
+
+- in a code cell, the lines between `# solution >>>` and `# learner >>>` go to the solution, the lines between
+  `# learner >>>` and `# <<<` (each behind `#~ `, so that the source stays runnable) go to the learner;
+- a Markdown cell that holds `{{solution}}` becomes a folded box with the solution of the exercise before it in the
+  learner's notebook, and vanishes from the solution.
+
+`python notebooks/build.py` writes; `--check` writes nothing and fails when a notebook differs from its source.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+
+HERE = Path(__file__).resolve().parent
+SOLUTION, LEARNER, END = "# solution >>>", "# learner >>>", "# <<<"
+PLACEHOLDER = "{{solution}}"
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+def split_cell(source: str) -> tuple[str, str, str]:
+    """Return one code cell as (learner's text, solution's text, the solution alone)."""
+    learner, solved, alone, part = [], [], [], "both"
+    for line in source.splitlines():
+        mark = line.strip()
+        if mark in (SOLUTION, LEARNER, END):
+            part = {SOLUTION: "solution", LEARNER: "learner", END: "both"}[mark]
+        elif part == "solution":
+            solved.append(line)
+            alone.append(line)
+        elif part == "learner":
+            learner.append(line.replace("#~ ", "", 1))
+        else:
+            learner.append(line)
+            solved.append(line)
+            alone.append(line)
+    if part != "both":
+        raise SystemExit(f"A cell has no closing `{END}`:\n{source}")
+    has_solution = learner != solved
+    return "\n".join(learner), "\n".join(solved), "\n".join(alone) if has_solution else ""
+
+
+def folded(solution: str) -> str:
+    """Return a Markdown box that opens on a click."""
+    return f"<details>\n<summary>Solution</summary>\n\n```python\n{solution}\n```\n\n</details>"
+
+
+def build(path: Path) -> dict[str, nbformat.NotebookNode]:
+    """Return the learner's notebook and the solution made from one source file."""
+    source: Any = jupytext.read(path)
+    cells: dict[str, list[nbformat.NotebookNode]] = {"learner": [], "solution": []}
+    last = ""
+    for cell in source.cells:
+        texts = {"learner": cell.source, "solution": cell.source}
+        if cell.cell_type == "code":
+            texts["learner"], texts["solution"], alone = split_cell(cell.source)
+            last = alone or last
+        elif PLACEHOLDER in cell.source:
+            texts = {"learner": cell.source.replace(PLACEHOLDER, folded(last)), "solution": ""}
+        make = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
+        for kind, text in texts.items():
+            if text:
+                tags = {k: v for k, v in cell.metadata.items() if k == "tags"}
+                number = len(cells[kind])
+                cells[kind].append(make(text, metadata=tags, id=f"{path.stem[:2]}-{kind}-{number:02d}"))
+    metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    return {kind: nbformat.v4.new_notebook(cells=body, metadata=metadata) for kind, body in cells.items()}
+
+
+def targets(path: Path) -> dict[str, Path]:
+    """Return where the two notebooks of one source go."""
+    name = f"{path.stem}.ipynb"
+    return {"learner": HERE / name, "solution": HERE / "solutions" / name}
+
+
+def main() -> int:
+    """Write all notebooks, or compare them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 on drift")
+    check = parser.parse_args().check
+    stale = []
+    for source in sorted((HERE / "source").glob("*.py")):
+        for kind, notebook in build(source).items():
+            target = targets(source)[kind]
+            nbformat.validate(notebook)
+            text = nbformat.writes(notebook, indent=1) + "\n"
+            if target.is_file() and target.read_text("utf-8") == text:
+                continue
+            stale.append(target.relative_to(HERE.parent).as_posix())
+            if not check:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(text, encoding="utf-8", newline="\n")
+    wanted = {t for s in (HERE / "source").glob("*.py") for t in targets(s).values()}
+    orphans = sorted(p for p in (*HERE.glob("*.ipynb"), *HERE.glob("solutions/*.ipynb")) if p not in wanted)
+    for orphan in orphans:
+        print(f"no source for {orphan.relative_to(HERE.parent)}", file=sys.stderr)
+    for name in stale:
+        print(f"{'differs from its source' if check else 'wrote'}: {name}")
+    if check and stale:
+        print("Run: make notebooks", file=sys.stderr)
+    return 1 if orphans or (check and stale) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+"""The command line: exit codes, one clear line on stderr, options that reach the library, whole outputs."""
+
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import avatar_lab as al
+from avatar_lab import errors
+from avatar_lab.cli import app, job, main
+from avatar_lab.cli.console import stages
+from avatar_lab.data.face import FACE_NAMES, neutral
+from avatar_lab.data.performance import Performance
+from avatar_lab.stream.react import Reaction
+
+FRAMES = 20
+
+
+def silent(face: np.ndarray) -> Performance:
+    return Performance(face, np.zeros(len(face) * 640, np.float32), {"detection_rate": 1.0})
+
+
+class FakeLibrary:
+    """Stands for load, ingest and react; remembers how it was called."""
+
+    def __init__(self) -> None:
+        self.loaded: tuple[Any, ...] = ()
+        self.asked: dict[str, Any] = {}
+
+    def load(self, name: str = "lab", device: str = "auto", checkpoint: Any = None) -> str:
+        self.loaded = (name, device, checkpoint)
+        return "avatar"
+
+    def ingest(self, path: Path) -> Performance:
+        return silent(neutral(FRAMES))
+
+    def react(self, avatar: str, **asked: Any) -> Reaction:
+        self.asked = asked
+        asked["progress"](FRAMES, FRAMES)
+        size = asked["size"]
+        frames = np.full((FRAMES, size, size, 3), 90, np.uint8) if asked["picture"] else None
+        timing = {"buffer_ms": 200.0, "compute_p50_ms": 50.0, "compute_p95_ms": 60.0}
+        face = asked["user"].face
+        return Reaction(
+            frames, face + np.float32(0.1), face, np.zeros(FRAMES * 640, np.float32), timing, asked["user"]
+        )
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeLibrary:
+    """Put the fakes in place, and work in an empty folder."""
+    fake = FakeLibrary()
+    for name in ("load", "ingest", "react"):
+        monkeypatch.setattr(al, name, getattr(fake, name), raising=False)
+    monkeypatch.chdir(tmp_path)
+    return fake
+
+
+def one_line(text: str) -> bool:
+    return text.count("\n") == 1 and text.startswith("avatar-lab: ") and "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["dance"], "No such command"),
+        (["react"], "USER"),
+        (["react", "u.mp4", "--size", "7"], "--size"),
+        (["react", "u.mp4", "--nfe", "zero"], "--nfe"),
+        (["react", "u.mp4", "--picture", "oil"], "--picture"),
+        (["react", "u.mp4", "--colour", "red"], "--colour"),
+        (["react", "u.mp4", "--out", "film.gif"], ".mp4"),
+        (["react", "u.mp4", "--out", "nowhere/film.mp4"], "does not exist"),
+        (["react", "u.mp4", "--tracks", "tracks.csv"], ".npz"),
+        (["react", "u.mp4", "--out", "u.mp4"], "overwritten"),
+        (["react", "u.mp4", "--picture", "none"], "--tracks"),
+        (["train", "huge"], "tiny"),
+        (["train", "--steps", "0"], "--steps"),
+        (["bench", "--json", "numbers.txt"], ".json"),
+    ],
+)
+def test_wrong_use_is_2_and_one_line(
+    arguments: list[str], words: str, library: FakeLibrary, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert one_line(captured.err), captured.err
+    assert words in captured.err
+    assert library.asked == {}, "no work before the use is right"
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    for command in ("doctor", "demo", "react", "train", "evaluate", "bench"):
+        assert command in out
+    assert main(["react", "--help"]) == 0
+    assert "--guidance-user" in capsys.readouterr().out
+    assert main(["--version"]) == 0
+    assert al.__version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "words"),
+    [
+        (errors.MediaError("no face\nin this film"), 2, "no face in this film"),
+        (OSError(errno.ENOSPC, "No space left on device", "out.mp4"), 2, "No space left"),
+        (KeyboardInterrupt(), 130, "stopped"),
+        (ZeroDivisionError("oops"), 1, "our fault"),
+        (OSError(errno.EIO, "bad disk"), 1, "our fault"),
+    ],
+)
+def test_errors_become_exit_codes(
+    raised: BaseException,
+    code: int,
+    words: str,
+    library: FakeLibrary,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise raised
+
+    monkeypatch.setattr(al, "ingest", fail, raising=False)
+    assert main(["react", "u.mp4"]) == code
+    err = capsys.readouterr().err
+    assert words in " ".join(err.split())
+    assert ("Traceback" in err) == (code == 1)
+
+
+def test_react_passes_every_option_on(library: FakeLibrary, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "react",
+        "u.mp4",
+        "--out",
+        "o.mp4",
+        "--tracks",
+        "t.npz",
+        "--preset",
+        "tiny",
+        "--device",
+        "cpu",
+    ]
+    arguments += ["--seed", "5", "--character", "9", "--size", "64", "--nfe", "3", "--schedule", "block"]
+    arguments += ["--guidance-audio", "1.5", "--guidance-user", "0", "--checkpoint", "w.safetensors"]
+    assert main(arguments) == 0
+    assert library.loaded == ("tiny", "cpu", Path("w.safetensors"))
+    asked = {k: v for k, v in library.asked.items() if k not in ("user", "progress")}
+    assert asked == {
+        "speech": None,
+        "character": 9,
+        "picture": "puppet",
+        "size": 64,
+        "seed": 5,
+        "nfe": 3,
+        "guidance": {"audio": 1.5, "user": 0.0},
+        "schedule": "block",
+    }
+    out = capsys.readouterr().out
+    assert "o.mp4" in out
+    assert "t.npz" in out
+    assert Path("o.mp4").stat().st_size > 0
+    with np.load("t.npz") as tracks:
+        assert set(tracks) == {"user", "avatar", "motion", "names", "fps"}
+        assert tracks["user"].shape == tracks["avatar"].shape == (FRAMES, len(FACE_NAMES))
+        assert tuple(tracks["names"]) == FACE_NAMES
+        assert tracks["fps"] == 25
+    assert not list(Path().glob(".*partial"))
+
+
+def test_tracks_without_a_picture(library: FakeLibrary) -> None:
+    assert main(["react", "u.mp4", "--picture", "none", "--tracks", "t.npz"]) == 0
+    assert library.asked["picture"] is None
+    assert sorted(p.name for p in Path().iterdir()) == ["t.npz"]
+
+
+def test_guidance_is_left_to_the_preset_when_not_given(library: FakeLibrary) -> None:
+    assert main(["react", "u.mp4", "--picture", "none", "--tracks", "t.npz"]) == 0
+    assert library.asked["guidance"] is None
+    assert library.asked["nfe"] is None
+
+
+def test_progress_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with stages() as report:
+        report("generate", 1, 2)
+        report("generate", 2, 2)
+        report("unknown length", 0, 0)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "generate" in captured.err
+
+
+def test_strip_shows_user_above_avatar(library: FakeLibrary, tmp_path: Path) -> None:
+    import cv2
+
+    reaction = library.react("avatar", user=silent(neutral(FRAMES)), size=32, picture="puppet", progress=max)
+    path = job.write_strip(tmp_path / "strip.png", reaction)
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    assert picture.shape == (64, 32 * job.STRIP_FRAMES, 3)
+    assert (picture[32:] == 90).all()
+
+
+def test_module_and_entry_point_agree() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "avatar_lab", "react"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert one_line(done.stderr)
+    assert done.stdout == ""
+
+
+def test_one_line_joins_lines() -> None:
+    assert app.one_line("a\n  b\tc") == "a b c"
+
+
+def test_doctor_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["doctor", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert code == (0 if report["healthy"] else 2)
+    assert {c["name"] for c in report["checks"]} >= {"torch", "OpenCV", "face tracker", "weights", "sample"}
+
+
+def test_evaluate_sees_a_reaction_only_with_the_true_user() -> None:
+    from avatar_lab.cli.evaluate import judge
+
+    dyads = [al.simulate(seconds=60, seed=seed) for seed in (3, 4, 5)]
+    perfect = {id(d.user): d.avatar.face for d in dyads}
+    calls = []
+
+    def answer(user: Performance, voice: np.ndarray, done: int) -> np.ndarray:
+        calls.append(done)
+        return perfect[id(user)]
+
+    scores = judge(dyads, answer)["scores"]
+    assert calls == [1, 2, 3, 4, 5, 6]
+    assert scores["lips: correlation of the jaw with the truth"]["mean"] == pytest.approx(1)
+    assert scores["difference: what is a reaction"]["mean"] > 0.02
+    assert scores["variance over time, share of the truth"]["mean"] == pytest.approx(1)
+
+
+def test_scores_without_events_are_empty() -> None:
+    from avatar_lab.cli.evaluate import interval
+
+    assert interval([float("nan")] * 3) == {"count": 0}
