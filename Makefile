@@ -37,7 +37,7 @@ test: $(STAMP)  ## run the tests
 lint: $(STAMP)  ## style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 format: $(STAMP)  ## mend what can be mended automatically

@@ -19,14 +19,14 @@ def demo(
 ) -> None:
     """Let the avatar answer the recorded user that comes with the package."""
     from avatar_lab.cli import console
-    from avatar_lab.cli.files import make_folder, sample_files
+    from avatar_lab.cli.files import load_sample, make_folder
     from avatar_lab.cli.job import Job, perform, summary, write_strip
 
     make_folder(out)
-    sample = sample_files()
+    user, speech = load_sample()
     job = Job(
-        user=sample["user"],
-        speech=sample["speech"],
+        user=user,
+        speech=speech,
         out=out / "demo.mp4",
         tracks=out / "demo_tracks.npz",
         device=device,

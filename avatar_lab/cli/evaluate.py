@@ -1,26 +1,26 @@
 """`avatar-lab evaluate`: does the avatar speak with its lips and answer its user? On conversations it never saw.
 
-What is peculiar: every conversation is streamed twice with the same seed, once with its own user and once with a
-stranger's; only what disappears with the stranger is a reaction. Differences carry a bootstrap interval over
-conversations. Notebook: 09. Source: METHOD section 8 (the controls).
+What is peculiar: every conversation is streamed with its own user, with a stranger and with nobody, same voice and same
+seed; only what disappears with the user is a reaction. The work is done by `avatar_lab.stream.evaluate`; this is the
+table. Notebook: 09.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from avatar_lab.cli import options
 
-HELD_OUT_SEED = 9_000_000
+HELD_OUT_SEED = 900
 
 
 def evaluate(
-    conversations: Annotated[int, typer.Option(min=2, help="Simulated conversations to judge by.")] = 6,
-    seconds: Annotated[float, typer.Option(min=10, help="Length of each conversation.")] = 60.0,
+    conversations: Annotated[
+        int, typer.Option(min=2, help="Held-out conversations of a minute to judge by.")
+    ] = 8,
     preset: options.Preset = "lab",
     device: options.Device = "auto",
     checkpoint: options.Checkpoint = None,
@@ -30,101 +30,70 @@ def evaluate(
     guidance_user: options.GuidanceUser = None,
     json_file: options.Json = None,
 ) -> None:
-    """Judge the avatar on held-out conversations, with the true user and with a stranger."""
+    """Judge the avatar on held-out conversations, with its user, with a stranger and with nobody."""
     import avatar_lab as al
     from avatar_lab.cli import console
     from avatar_lab.cli.files import check_json
     from avatar_lab.cli.hardware import hardware
+    from avatar_lab.stream.engine import sampler_with
+    from avatar_lab.stream.evaluate import evaluate as judge
+    from avatar_lab.train.recipes import CLIP_SECONDS
+    from avatar_lab.train.recipes import conversations as simulated
 
     check_json(json_file)
-    given = {"audio": guidance_audio, "user": guidance_user}
-    guidance = {name: weight for name, weight in given.items() if weight is not None} or None
+    weights = {"audio": guidance_audio, "user": guidance_user}
+    guidance = {name: weight for name, weight in weights.items() if weight is not None} or None
     avatar = al.load(preset, device=device, checkpoint=checkpoint)
-    dyads = [al.simulate(seconds=seconds, seed=HELD_OUT_SEED + i, split="test") for i in range(conversations)]
-    with console.stages() as report:
-
-        def answer(user: Any, voice: Any, done: int) -> Any:
-            face = al.react(avatar, user, voice, picture=None, seed=seed, nfe=nfe, guidance=guidance).face
-            report("stream conversations", done, 2 * conversations)
-            return face
-
-        result = judge(dyads, answer)
-    result |= {
-        "settings": {"preset": preset, "conversations": conversations, "seconds": seconds, "seed": seed},
-        "hardware": hardware(str(avatar.device)),
-    }
-    show(result)
+    sampler = sampler_with(avatar.config.sampler, {"nfe": nfe, "guidance": guidance})
+    dyads = list(simulated(conversations * CLIP_SECONDS / 3600, HELD_OUT_SEED, split="test"))
+    scores = judge(avatar, dyads, seed=seed, sampler=sampler, progress=True)
+    show(scores)
     if json_file is not None:
+        settings = {"preset": preset, "conversations": len(dyads), "seed": seed, "nfe": sampler.nfe}
+        result = {"scores": scores, "settings": settings, "hardware": hardware(str(avatar.device))}
         json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
         console.name_files({"numbers": json_file})
 
 
-def judge(dyads: list[Any], answer: Callable[[Any, Any, int], Any]) -> dict[str, Any]:
-    """Stream every dyad with its own user and with a stranger; return all scores.
+def rows(scores: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return (what, value, 95 % interval) for the table."""
 
-    `answer(user, voice, done)` returns the avatar's face track.
-    """
-    from avatar_lab.metrics.controls import derangement
+    def with_interval(name: str, numbers: dict[str, Any]) -> tuple[str, str, str]:
+        return name, f"{numbers['mean']:.3f}", f"{numbers['low']:.3f} to {numbers['high']:.3f}"
 
-    rows = []
-    for i, stranger in enumerate(derangement(len(dyads))):
-        dyad = dyads[i]
-        own = answer(dyad.user, dyad.avatar.audio, 2 * i + 1)
-        other = answer(dyads[stranger].user, dyad.avatar.audio, 2 * i + 2)
-        rows.append(score(dyad, own, other))
-    return {"scores": {name: interval([row[name] for row in rows]) for name in rows[0]}}
-
-
-def score(dyad: Any, own: Any, other: Any) -> dict[str, float]:
-    """Return the numbers of one conversation: `own` answers its user, `other` a stranger, same voice and seed."""
-    import numpy as np
-
-    from avatar_lab.metrics.reaction import column, event_rise, onsets
-    from avatar_lab.metrics.richness import temporal_variance
-    from avatar_lab.metrics.sync import correlation, speaking
-
-    truth = dyad.avatar.face
-    smiles = onsets(dyad.events, ("smile", "laugh"))
-    voiced = speaking(dyad.avatar.audio)
-
-    def rise(face: Any) -> float:
-        rises = event_rise(column(face, "smile"), smiles)
-        return float(np.mean(rises)) if len(rises) else float("nan")
-
-    return {
-        "lips: correlation of the jaw with the truth": correlation(
-            column(own, "jaw_open")[voiced], column(truth, "jaw_open")[voiced]
+    rise, recall = scores["smile_rise"], scores["smile_recall"]
+    return [
+        ("lips: correlation of the jaw with the truth", f"{scores['lip_correlation']:.3f}", ""),
+        ("mouth in silence: mean opening", f"{scores['mouth_in_silence']:.3f}", ""),
+        with_interval("smile after the user's smile: rise", rise["true_user"]),
+        with_interval("  with a stranger as user", rise["shuffled_user"]),
+        with_interval("  with nobody", rise["no_user"]),
+        with_interval("  in the truth", rise["truth"]),
+        with_interval("reaction: own user minus stranger", scores["smile_contingency"]),
+        (
+            "smiles answered",
+            f"{100 * recall['true_user']['share']:.0f} %",
+            f"{recall['true_user']['delay_ms']:.0f} ms later",
         ),
-        "smile rise after the user's smile": rise(own),
-        "the same, a stranger as user": rise(other),
-        "difference: what is a reaction": rise(own) - rise(other),
-        "the same in the truth": rise(truth),
-        "variance over time, share of the truth": temporal_variance(own) / temporal_variance(truth),
-    }
+        (
+            "  in the truth",
+            f"{100 * recall['truth']['share']:.0f} %",
+            f"{recall['truth']['delay_ms']:.0f} ms later",
+        ),
+    ]
 
 
-def interval(values: list[float]) -> dict[str, float | int]:
-    """Return mean and 95 % bootstrap interval over conversations; empty when nothing happened in any of them."""
-    import numpy as np
-
-    from avatar_lab.metrics.controls import bootstrap
-
-    if not np.isfinite(values).any():
-        return {"count": 0}
-    found = bootstrap(np.array(values, float))
-    return {"mean": found.mean, "low": found.low, "high": found.high, "count": found.count}
-
-
-def show(result: dict[str, Any]) -> None:
+def show(scores: dict[str, Any]) -> None:
     """Print the scores as a table."""
     from rich.table import Table
 
     from avatar_lab.cli import console
 
-    table = Table(title="held-out conversations, mean and 95 % interval", title_justify="left")
-    for heading in ("", "mean", "from", "to"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, numbers in result["scores"].items():
-        cells = [f"{numbers[k]:.3f}" if k in numbers else "-" for k in ("mean", "low", "high")]
-        table.add_row(name, *cells)
+    title = f"{scores['dyads']} held-out conversations, {scores['seconds']:.0f} s"
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column("")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for row in rows(scores):
+        table.add_row(*row)
     console.out.print(table)

@@ -1,23 +1,42 @@
-"""Where the shipped files are, and whether they are whole."""
+"""Where the shipped files are, whether they are whole, and whether results can be written."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+from avatar_lab.data.performance import Performance, fit_audio
+from avatar_lab.errors import CheckpointError, MediaError
+
 
 def sample_files() -> dict[str, Path]:
-    """Return the embedded sample: a recorded user (track and sound) and a voice for the avatar."""
+    """Return the embedded sample: a recorded user (face track and sound) and a voice for the avatar."""
     from avatar_lab.data.speech import samples_dir
 
     folder = samples_dir() / "sample"
-    return {"user": folder / "user.npz", "speech": folder / "avatar.ogg"}
+    return {"face": folder / "user_face.npz", "sound": folder / "user.wav", "speech": folder / "avatar.wav"}
+
+
+def load_sample() -> tuple[Performance, Path]:
+    """Return the user of the sample, and the file with the avatar's voice; raise MediaError if it is not there."""
+    import numpy as np
+
+    from avatar_lab.data.face import check_track
+    from avatar_lab.data.media import read_audio
+
+    files = sample_files()
+    missing = [path.name for path in files.values() if not path.is_file()]
+    if missing:
+        raise MediaError(
+            f"The sample lacks {', '.join(missing)} in {files['face'].parent}. Reinstall avatar-lab."
+        )
+    with np.load(files["face"]) as arrays:
+        face = check_track(arrays["face"], "the sample's face")
+    return Performance(face, fit_audio(read_audio(files["sound"]), len(face))), files["speech"]
 
 
 def make_folder(path: Path) -> Path:
     """Create a folder for results; raise MediaError when it cannot be made."""
-    from avatar_lab.errors import MediaError
-
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -35,7 +54,6 @@ def check_json(path: Path | None) -> None:
 
 def verify_weights() -> tuple[list[str], list[str]]:
     """Hash every file in the manifests of the shipped weights; return (good names, complaints)."""
-    from avatar_lab.errors import CheckpointError
     from avatar_lab.model.weights import MANIFEST, WEIGHTS_DIR, verify
 
     good, bad = [], []
@@ -47,7 +65,3 @@ def verify_weights() -> tuple[list[str], list[str]]:
             except CheckpointError as error:
                 bad.append(str(error))
     return good, bad
-
-
-def read_sample(path: Path) -> object:
-    return path

@@ -15,7 +15,6 @@ import numpy as np
 
 import avatar_lab as al
 from avatar_lab.cli.console import Stage
-from avatar_lab.cli.files import read_sample
 from avatar_lab.config import FPS
 from avatar_lab.data.face import FACE_NAMES
 from avatar_lab.data.ingest import ingest_speech
@@ -32,7 +31,7 @@ STRIP_FRAMES = 8
 class Job:
     """One run of the main job; the fields are the options of the command line."""
 
-    user: Path
+    user: Path | Performance
     speech: Path | None
     out: Path | None
     tracks: Path | None
@@ -65,7 +64,7 @@ def check_outputs(job: Job) -> None:
         "--out": (job.out if job.picture else None, (".mp4",)),
         "--tracks": (job.tracks, (".npz",)),
     }
-    inputs = {path.resolve() for path in (job.user, job.speech) if path is not None}
+    inputs = {path.resolve() for path in (job.user, job.speech) if isinstance(path, Path)}
     for option, (path, suffixes) in outputs.items():
         if path is None:
             continue
@@ -77,9 +76,7 @@ def check_outputs(job: Job) -> None:
 
 
 def read_user(path: Path, report: Stage) -> Performance:
-    """Return the user's face and voice, from a video or from the tracks of an earlier run."""
-    if path.suffix == ".npz":
-        return read_sample(path)
+    """Track the user's face and read the voice of a video."""
     user = al.ingest(path, progress=lambda done, total: report("track the user", done, total or 0))
     report("track the user", len(user.face), len(user.face))
     return user
@@ -92,7 +89,7 @@ def perform(job: Job, report: Stage) -> tuple[Reaction, dict[str, Path]]:
     report("load the avatar", 0, 1)
     avatar = al.load(job.preset, device=job.device, checkpoint=job.checkpoint)
     report("load the avatar", 1, 1)
-    user = read_user(job.user, report)
+    user = read_user(job.user, report) if isinstance(job.user, Path) else job.user
     stage = "generate and draw" if job.picture else "generate"
     reaction = al.react(
         avatar,
