@@ -91,7 +91,8 @@ class MotionSpace:
 
     def tensors(self) -> dict[str, Float32[np.ndarray, "..."]]:
         """Return the three arrays for saving."""
-        return {"mean": self.mean, "forward": self.forward, "inverse": self.inverse}
+        arrays = {"mean": self.mean, "forward": self.forward, "inverse": self.inverse}
+        return {name: np.ascontiguousarray(value) for name, value in arrays.items()}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, np.ndarray]) -> MotionSpace:
@@ -101,6 +102,8 @@ class MotionSpace:
         )
         if space.mean.shape != (FACE_DIM,):
             raise ShapeError(f"This motion space describes {space.mean.shape}, expected ({FACE_DIM},).")
+        if not np.allclose(space.forward @ space.inverse, np.eye(FACE_DIM), atol=1e-3):
+            raise ShapeError("This motion space is damaged: its two maps are not inverse to each other.")
         return space
 
 
