@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import os
 import random
+import sys
+import types
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["AVATAR_LAB_FAST"] = "1"
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 
-install_import_hook("avatar_lab", "beartype.beartype")
+# The hook wants the checker's name in a module; ours lets an int pass for a float, as type checkers do.
+checker = types.ModuleType("avatar_lab_checker")
+checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # type: ignore[attr-defined]
+sys.modules[checker.__name__] = checker
+install_import_hook("avatar_lab", "avatar_lab_checker.check")
 
 import numpy as np
 import pytest
