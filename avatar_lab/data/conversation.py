@@ -24,7 +24,7 @@ from avatar_lab.data.face import FACE_INDEX, clamp, neutral, smooth
 from avatar_lab.data.people import Person, draw_person
 from avatar_lab.data.performance import Dyad, Performance
 from avatar_lab.data.reactions import Act, plan_acts, to_events
-from avatar_lab.data.speech import VOICES, Split, load_corpus
+from avatar_lab.data.speech import VOICES, load_corpus
 from avatar_lab.data.visemes import sample_mouth
 from avatar_lab.errors import ConfigError
 
@@ -53,7 +53,7 @@ def simulate(
     seconds: float = 60.0,
     seed: int = 0,
     *,
-    split: Split = "train",
+    split: str = "train",
     user: Person | None = None,
     avatar: Person | None = None,
     reactivity: float | None = None,

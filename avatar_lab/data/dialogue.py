@@ -1,8 +1,8 @@
 """Turn taking: who says what, and when.
 
 Turns are one or more clips, their lengths log-normal around two seconds; the gap before the next turn has
-its mode at 200 ms and is negative (overlap) for about one turn in twenty (Levinson & Torreira 2015; METHOD
-section 9). A question hands over the floor and gets an answer.
+its mode at 200 ms and is sometimes negative, so that people overlap in a few per cent of their speech
+(Levinson & Torreira 2015; METHOD section 9). A question hands over the floor and gets an answer.
 
 Notebook: 01 (conversations with a known answer).
 """
@@ -25,6 +25,7 @@ NAMES: Final = ("user", "avatar")
 QUESTION_SHARE: Final = 0.24  # turns that end in a question
 STORY_SHARE: Final = 0.06
 PAUSE_SHARE: Final = 0.05  # gaps that are a thoughtful silence
+EARLY_SHARE: Final = 0.04  # turns that begin well before the other one has ended
 
 
 class Utterance(NamedTuple):
@@ -59,9 +60,12 @@ class Dialogue:
 
 
 def draw_gap(rng: np.random.Generator) -> float:
-    """Seconds from one turn to the next: mode .2, about 5 % below zero."""
-    if rng.random() < PAUSE_SHARE:
+    """Seconds from one turn to the next: mode .2, nearly a tenth below zero (overlap)."""
+    kind = rng.random()
+    if kind < PAUSE_SHARE:
         return rng.uniform(1.2, 3.5)
+    if kind > 1 - EARLY_SHARE:
+        return rng.uniform(-0.8, -0.2)
     return min(rng.lognormal(np.log(0.62), 0.60) - 0.22, 2.5)
 
 

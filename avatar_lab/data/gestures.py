@@ -38,7 +38,10 @@ def clock_of(frames: int) -> np.ndarray:
 
 
 def expression(acts: Sequence[Act], kind: str, frames: int) -> Float32[np.ndarray, "T"]:
-    """Return how strongly an expression shows: quick rise, hold, slow fall; the larger of overlapping ones."""
+    """Return how strongly an expression shows: quick rise, slowly sagging hold, slow fall.
+
+    Strong expressions rise a little more slowly; of two that overlap the larger shows.
+    """
     track = np.zeros(frames, np.float32)
     rise, fall = _SHAPE[kind]
     for act in acts:
@@ -47,9 +50,10 @@ def expression(acts: Sequence[Act], kind: str, frames: int) -> Float32[np.ndarra
         frame = np.arange(max(0, int(act.start * FPS)), min(frames, int((act.end + fall) * FPS) + 1))
         time = (frame + 0.5) / FPS
         # Hold until fall/2 before the end, so that `end` is where half of it is gone.
-        up = np.clip((time - act.start) / rise, 0, 1)
+        up = np.clip((time - act.start) / (rise * (0.75 + 0.4 * act.strength)), 0, 1)
         down = np.clip((act.end + fall / 2 - time) / fall, 0, 1)
-        shape = act.strength * (0.5 - 0.5 * np.cos(np.pi * np.minimum(up, down)))
+        sag = 1 - 0.15 * np.clip((time - act.start) / max(act.end - act.start, rise), 0, 1)
+        shape = act.strength * sag * (0.5 - 0.5 * np.cos(np.pi * np.minimum(up, down)))
         track[frame] = np.maximum(track[frame], shape)
     return track
 
@@ -138,6 +142,7 @@ def blinks(
         nearest = glances[np.abs(glances[None] - start[:, None]).argmin(axis=1)]
         start = np.where(np.abs(nearest - start) < 0.5, nearest, start)
         start = start[np.diff(start, prepend=-9.0) > 0.3]
+    start = np.maximum(start, 0.0)
     length = np.clip(rng.lognormal(np.log(0.21), 0.2, len(start)), 0.15, 0.30)
     acts += [Act("blink", who, float(a), float(a + d)) for a, d in zip(start, length, strict=True)]
     frame = np.floor(start * FPS).astype(int)[:, None] + np.arange(-1, 10)

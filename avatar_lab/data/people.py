@@ -24,7 +24,7 @@ class Person:
     """Traits of one simulated person; factors are 1 for the average person."""
 
     voice: int = 0
-    reactivity: float = 0.5  # 0 answers nothing, 1 answers nearly everything
+    reactivity: float = 0.5  # how often and how strongly others are answered: 0 hardly, 1 nearly always
     expressiveness: float = 1.0  # size of every expression
     warmth: float = 1.0  # factor on spontaneous smiles and laughter
     talkativeness: float = 0.5  # 0 leaves the floor, 1 keeps it

@@ -15,7 +15,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float32
@@ -24,7 +24,7 @@ from avatar_lab.config import SAMPLE_RATE
 from avatar_lab.data.visemes import mouth_track
 from avatar_lab.errors import ConfigError, MediaError
 
-Split = Literal["train", "test", "all"]
+SPLITS: Final = ("train", "test", "all")
 VOICES: Final = 6
 CLIP_KINDS: Final = ("statement", "question", "exclamation", "story", "answer", "backchannel", "laugh")
 
@@ -60,7 +60,7 @@ class Corpus:
     """Clips of one split; `of` picks by voice and kind."""
 
     clips: tuple[Clip, ...]
-    split: Split
+    split: str
 
     def of(self, voice: int, *kinds: str) -> tuple[Clip, ...]:
         """Return this voice's clips of these kinds. Raises ConfigError if there are none."""
@@ -93,18 +93,18 @@ def samples_dir() -> Path:
     )
 
 
-def load_corpus(split: Split = "train") -> Corpus:
+def load_corpus(split: str = "train") -> Corpus:
     """Return the clips of one split, decoded; later calls return the same object.
 
     Raises ConfigError for an unknown split, MediaError if the corpus is missing or damaged.
     """
-    if split not in get_args(Split):
-        raise ConfigError(f"split must be one of {', '.join(get_args(Split))}; got {split!r}.")
+    if split not in SPLITS:
+        raise ConfigError(f"split must be one of {', '.join(SPLITS)}; got {split!r}.")
     return _load(split, samples_dir())
 
 
 @lru_cache(maxsize=8)
-def _load(split: Split, folder: Path) -> Corpus:
+def _load(split: str, folder: Path) -> Corpus:
     everything = _load_everything(folder)
     if split == "all":
         return Corpus(everything, split)
