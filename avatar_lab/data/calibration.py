@@ -7,7 +7,7 @@ frame 0.
 What is peculiar:
 - The resting face is a median for head and gaze, and a low percentile for expressions, which only ever go up
   from rest; both are capped, so that someone who starts with a grin still smiles later.
-- A blink is a deviation from the running median of the last second, because a lowered gaze lowers the lid:
+- A blink is a deviation from the running median of the last 0.7 s, because a lowered gaze lowers the lid:
   fixed thresholds see one long blink. The gaze is held while the eye is shut.
 - One-euro smoothing (Casiez, Roussel & Vogel 2012): still faces are smoothed, quick ones let through. Blinks
   are not smoothed.
@@ -30,7 +30,7 @@ from avatar_lab.data.tracker import RawFace
 
 CALIBRATION: Final = 3 * FPS  # frames with a face from which the resting face is learned
 LOW_PERCENTILE: Final = 15.0
-LID_MEMORY: Final = FPS  # frames of the running median of the lids
+LID_MEMORY: Final = 17  # frames of the running median of the lids: lasts through a blink of 8
 HOLD: Final = 10  # lost frames during which the last face is kept
 EASE: Final = 0.92  # per further lost frame, towards the resting face
 RETURN_FRAMES: Final = 5  # frames over which a face that comes back is faded in
@@ -54,8 +54,8 @@ _TABLE: Final[dict[str, tuple[float, float, float, float]]] = {
     "blink_left": (0.0, 0.0, 1e6, 0.0),
     "blink_right": (0.0, 0.0, 1e6, 0.0),
     "squint": (0.35, 0.80, 1.5, 2.0),
-    "gaze_yaw": (0.0, 12.0, 1.5, 0.06),
-    "gaze_pitch": (0.0, 12.0, 1.5, 0.06),
+    "gaze_yaw": (0.0, 5.0, 1.5, 0.06),
+    "gaze_pitch": (0.0, 8.0, 1.5, 0.06),
 }
 _PRIOR, _CAP, _CUT_OFF, _SPEED = (
     np.array([_TABLE[name][i] for name in FACE_NAMES], np.float64) for i in range(4)
@@ -154,7 +154,7 @@ class Calibrator:
 
 
 class Lids:
-    """Eye closure 0-1 of both eyes, as deviation from the running median of the last second."""
+    """Eye closure 0-1 of both eyes, as deviation from their running median."""
 
     def __init__(self) -> None:
         self._memory: deque[np.ndarray] = deque(maxlen=LID_MEMORY)

@@ -55,7 +55,6 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
         video, audio = best(container, "video"), best(container, "audio")
         if video is None and audio is None:
             raise MediaError(f"{path} holds neither picture nor sound. Expected {KINDS['video']}.")
-        duration = None if container.duration is None else container.duration / 1e6
         width = height = turn = 0
         if video is not None:
             first = next(decode(container, video), None)
@@ -64,7 +63,7 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
                 turn, _ = orientation(first)
                 width, height = (height, width) if turn % 180 else (width, height)
         return MediaInfo(
-            path, container.format.name, duration, video is not None, audio is not None,
+            path, container.format.name, claimed_seconds(container, path), video is not None, audio is not None,
             float(video.average_rate) if video is not None and video.average_rate else None,
             width, height, turn,
             audio.codec_context.sample_rate if audio is not None else None,
@@ -137,6 +136,34 @@ def decode(container: Any, stream: Any, on_damage: Callable[[], None] = lambda: 
         except (av.error.FFmpegError, OSError):  # the container itself broke off
             on_damage()
             return
+
+
+def claimed_seconds(container: Any, path: Path) -> float | None:
+    """The length that the header claims; for mp4 the movie header itself, which ffmpeg quietly overrules."""
+    claims = [] if container.duration is None else [container.duration / 1e6]
+    if "mp4" in container.format.name:
+        claims.append(_movie_header_seconds(path))
+    return max(claims, default=None)
+
+
+def _movie_header_seconds(path: Path) -> float:
+    """Duration in the mvhd box of an mp4, 0.0 if there is none."""
+    with path.open("rb") as file:
+        end = path.stat().st_size
+        while file.tell() + 8 <= end:
+            start = file.tell()
+            size, kind = int.from_bytes(file.read(4), "big"), file.read(4)
+            size = int.from_bytes(file.read(8), "big") if size == 1 else size or end - start
+            if kind == b"mvhd":
+                wide = file.read(4)[:1] == b"\x01"  # version 1 has 64-bit times
+                file.seek(16 if wide else 8, os.SEEK_CUR)
+                scale = int.from_bytes(file.read(4), "big")
+                length = file.read(8 if wide else 4)
+                unknown = length.strip(b"\xff") == b""  # all ones, says the standard
+                return 0.0 if unknown else int.from_bytes(length, "big") / max(scale, 1)
+            if kind != b"moov":  # moov is a folder: go in; everything else is stepped over
+                file.seek(start + max(size, 8))
+    return 0.0
 
 
 def square_size(frame: Any, stream: Any) -> tuple[int, int]:

@@ -181,7 +181,7 @@ def raw_row(
         "scale": _REFERENCE_DEPTH / depth,
         "jaw_open": shapes["jawOpen"] * (1 - shapes["mouthClose"]) + 2.5 * lip_gap,
         "smile": both("mouthSmile"),
-        "pucker": 1.2 * (shapes["mouthPucker"] + shapes["mouthFunnel"]),
+        "pucker": 1.6 * (shapes["mouthPucker"] + shapes["mouthFunnel"]),
         "stretch": 1.8 * both("mouthStretch"),
         "frown": 4.0 * both("mouthFrown") + 0.6 * shapes["mouthShrugLower"],
         "brow_raise": 0.5 * (shapes["browInnerUp"] + both("browOuterUp")),

@@ -22,7 +22,16 @@ import numpy as np
 from jaxtyping import UInt8
 
 from avatar_lab.config import FPS
-from avatar_lab.data.container import KINDS, MAX_GAP, best, decode, open_media, orientation, square_size
+from avatar_lab.data.container import (
+    KINDS,
+    MAX_GAP,
+    best,
+    claimed_seconds,
+    decode,
+    open_media,
+    orientation,
+    square_size,
+)
 from avatar_lab.errors import MediaError
 
 
@@ -76,8 +85,7 @@ class VideoReader(Iterator[np.ndarray]):
                 " or cut off. Export or record it again."
             )
         self.has_audio: bool = best(self._container, "audio") is not None
-        duration = self._container.duration
-        self.claimed_seconds: float | None = None if duration is None else duration / 1e6
+        self.claimed_seconds = claimed_seconds(self._container, self.path)
         self.claimed_fps = float(stream.average_rate or FPS)
         self.start: float = first.time or 0.0
         self.rotation, self.mirrored = orientation(first)
@@ -144,15 +152,14 @@ class VideoReader(Iterator[np.ndarray]):
             clock = time
             yield clock, frame
 
-    def _resample(self) -> Generator[UInt8[np.ndarray, "H W 3"]]:
+    def _resample(self) -> Generator[UInt8[np.ndarray, "H W 3"], None, None]:
         """Give each tick k/25 the picture nearest in time; the last one lasts its own duration."""
         tick, tie = 0, 1e-6
         time, frame = next(self._frames)
         ending: list[tuple[float | None, Any]] = [(None, None)]
         for later, following in chain(self._frames, ending):
             if later is None:
-                own = float(frame.duration * frame.time_base) if frame.duration else 1.0 / self.fps_in
-                end = max(time + min(own, MAX_GAP) - 0.5 / FPS, 0.5 / FPS if tick == 0 else 0.0)
+                end = max(time + self._last_duration(frame) - 0.5 / FPS, 0.5 / FPS if tick == 0 else 0.0)
             else:
                 end = 0.5 * (time + later)
             picture = None
@@ -163,6 +170,12 @@ class VideoReader(Iterator[np.ndarray]):
             if later is not None:
                 time, frame = later, following
         self._container.close()
+
+    def _last_duration(self, frame: Any) -> float:
+        """How long the last picture stays: one beat, or up to a second if the file says so."""
+        beat = 1.0 / self.fps_in
+        own = float(frame.duration * frame.time_base) if frame.duration else beat
+        return own if beat < own <= 1.0 else beat
 
     def _rgb(self, frame: Any) -> UInt8[np.ndarray, "H W 3"]:
         if self._size is None:  # a stream that changes its size midway keeps its first one
