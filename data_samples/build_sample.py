@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from build_manifest import write_manifest
@@ -50,7 +51,7 @@ def find() -> tuple[Dyad, float]:
     raise SystemExit("No conversation fits; look for other people or fewer wishes.")
 
 
-def moved(event: Event, start: float) -> dict[str, object]:
+def moved(event: Event, start: float) -> dict[str, Any]:
     about = asdict(event)
     about.update(start=round(event.start - start, 3), end=round(event.end - start, 3))
     del about["cause"]

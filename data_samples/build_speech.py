@@ -16,6 +16,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -210,7 +211,7 @@ def read_sentences() -> list[tuple[str, str, str]]:
     return [(kind.strip(), mood.strip(), text.strip()) for kind, mood, text in rows]
 
 
-def record(spoken: Spoken, **about: object) -> dict[str, object]:
+def record(spoken: Spoken, **about: Any) -> dict[str, Any]:
     """Return one clip's entry for clips.json; times in milliseconds."""
     return {
         **about,
@@ -223,11 +224,11 @@ def record(spoken: Spoken, **about: object) -> dict[str, object]:
     }
 
 
-def build_voice(piper: PiperVoice, number: int, folder: Path) -> list[dict[str, object]]:
+def build_voice(piper: PiperVoice, number: int, folder: Path) -> list[dict[str, Any]]:
     """Speak everything in one voice, write its Ogg file, return its clips."""
     rng = np.random.default_rng(100 + number)
     kinds: dict[str, int] = {}
-    spoken: list[tuple[Spoken, dict[str, object]]] = []
+    spoken: list[tuple[Spoken, dict[str, Any]]] = []
     for kind, mood, text in read_sentences():
         count = kinds[kind] = kinds.get(kind, -1) + 1
         split = "test" if count % 5 == 3 else "train"

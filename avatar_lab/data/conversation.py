@@ -4,9 +4,10 @@
 and renders their faces (`gestures.py`, `visemes.py`) and voices (`speech.py`). Ground truth is exact: every
 event is listed with the event that caused it. User and avatar follow the same rules, so causes run both ways.
 
-Peculiar: a face never sees the partner's future, and a mouth follows its own sound only. Everything comes
-from the seed; the two people, the talk, the acts and the noise have separate streams, so that e.g. a livelier
-avatar holds the same conversation. METHOD section 9. Notebook: 01 (conversations with a known answer).
+Peculiar: a face never sees the partner's future, a mouth follows its own sound only, and frame i shows the
+face in the middle of samples 640 i to 640 (i + 1). Everything comes from the seed; the two people, the talk, the
+acts and the noise have separate streams, so that e.g. a livelier avatar holds the same conversation.
+METHOD section 9. Notebook: 01 (conversations with a known answer).
 """
 
 from __future__ import annotations
