@@ -18,8 +18,8 @@ from jaxtyping import Float32
 from avatar_lab.data.face import FaceParams
 
 FOCAL: Final = 7.0  # distance of the eye in head units: a portrait lens, slight perspective
-HEAD_UNIT: Final = 0.278  # one head unit in picture heights
-HEAD_CENTRE: Final = (0.5, 0.475)  # where the head rests, in picture sizes from the top left
+HEAD_UNIT: Final = 0.295  # one head unit in picture heights
+HEAD_CENTRE: Final = (0.5, 0.49)  # where the head rests, in picture sizes from the top left
 PIVOT: Final = np.array([0.0, -0.55, -0.20], np.float32)
 WIDTH: Final = 1.56  # one head width (unit of the x and y parameters) in head units
 
@@ -48,7 +48,10 @@ class View:
         """Return canvas pixels (x right, y down)."""
         turned = self.turn(points)
         near = self.unit * FOCAL / (FOCAL - turned[:, 2])
-        return np.stack([self.centre[0] + near * turned[:, 0], self.centre[1] - near * turned[:, 1]], 1)
+        pixels = np.empty((len(points), 2), np.float32)
+        pixels[:, 0] = self.centre[0] + near * turned[:, 0]
+        pixels[:, 1] = self.centre[1] - near * turned[:, 1]
+        return pixels
 
     def rays(self, pixels: Float32[np.ndarray, "N 2"]) -> tuple[np.ndarray, np.ndarray]:
         """Return origin and direction (N, 3), in head coordinates, of the sight line through each pixel."""

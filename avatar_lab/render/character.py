@@ -176,7 +176,7 @@ def _choose(seed: int) -> Character:
         skin=skin,
         hair_style=style,
         hair=hair,
-        brow=_mix(hair, (40, 28, 26), 0.45 if sum(hair) < 560 else 0.30),
+        brow=_mix(hair, (40, 28, 26), 0.50 if sum(hair) < 560 else 0.34),
         eye=_eye_colour(skin, rng),
         lip=_lip_colour(skin, feminine, rng),
         beard=beard,
@@ -199,8 +199,8 @@ def _shape(feminine: bool, rng: np.random.Generator) -> dict[str, float]:
     """Draw the numbers that shape bone and soft parts."""
     ranges: dict[str, tuple[float, float]] = {
         "face_width": (0.80, 0.86) if feminine else (0.82, 0.89),
-        "jaw_taper": (0.12, 0.26) if feminine else (0.02, 0.16),
-        "jaw_square": (2.2, 2.7) if feminine else (2.5, 3.2),
+        "jaw_taper": (0.13, 0.27) if feminine else (0.07, 0.20),
+        "jaw_square": (2.2, 2.6) if feminine else (2.35, 2.85),
         "chin_length": (0.93, 1.0) if feminine else (0.98, 1.05),
         "cheek": (0.5, 1.0),
         "eye_width": (0.215, 0.235) if feminine else (0.195, 0.218),
@@ -243,6 +243,6 @@ def _eye_colour(skin: RGB, rng: np.random.Generator) -> RGB:
 
 
 def _lip_colour(skin: RGB, feminine: bool, rng: np.random.Generator) -> RGB:
-    natural = _mix(skin, (176, 58, 62), 0.42 if sum(skin) > 480 else 0.30)
+    natural = _mix(skin, (198, 62, 76), 0.46 if sum(skin) > 480 else 0.36)
     painted = _pick(((196, 48, 66), (204, 84, 90), (158, 44, 66)), float(rng.random()))
     return _mix(natural, painted, 0.55 if feminine and rng.random() < 0.5 else 0.0)

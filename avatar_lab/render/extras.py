@@ -25,7 +25,7 @@ EAR_OUTER: Final = np.array(
 EAR_INNER: Final = np.array(
     [(0.03, 0.09), (0.09, 0.13), (0.135, 0.08), (0.13, 0.0), (0.08, -0.07), (0.035, -0.04), (0.06, 0.03)]
 )
-EAR_FLARE: Final = 0.85  # how far an ear stands off, per unit backward
+EAR_FLARE: Final = 0.58  # how far an ear stands off, per unit backward
 
 
 def ear_before_head(rig: Rig, side: int) -> bool:
@@ -37,7 +37,7 @@ def _ear(rig: Rig, side: int, shape: np.ndarray, count: int) -> np.ndarray:
     curve = paint.smooth_curve(shape * rig.who.ear_size * 1.12, count, closed=True)
     base = rig.who.face_width * 0.955
     x = side * (base + EAR_FLARE * np.maximum(curve[:, 0], -0.02))
-    points = np.stack([x, EYE_Y - 0.10 + curve[:, 1] * 1.1, EAR_Z - curve[:, 0] * 0.85], 1)
+    points = np.stack([x, EYE_Y - 0.10 + curve[:, 1] * 1.1, EAR_Z - curve[:, 0] * 0.80], 1)
     return rig.view.project(points.astype(np.float32))
 
 
@@ -103,7 +103,7 @@ def draw_temple_arm(rig: Rig, side: int) -> None:
     """Paint the arm from hinge to ear on one side."""
     far = rig.who.eye_spacing + 0.285
     hinge = (side * far, EYE_Y + 0.05, LENS_Z - LENS_BEND * far**2 - 0.01)
-    wide = rig.who.face_width * 0.985
+    wide = rig.who.face_width * 0.955
     arm = np.array(
         [hinge, (side * wide, EYE_Y + 0.05, 0.30), (side * wide, EYE_Y + 0.04, EAR_Z + 0.03)], np.float32
     )

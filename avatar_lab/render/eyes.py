@@ -21,7 +21,7 @@ U: Final = np.linspace(-1, 1, COUNT)
 ARCH: Final = (1 - np.abs(U) ** 2.3) * (1 + 0.10 * U)  # upper lid, fuller outside
 BOWL: Final = (1 - np.abs(U) ** 2.6) * (1 + 0.12 * U)
 BALL: Final = 0.255  # radius of the eyeball
-IRIS: Final = 0.132
+IRIS: Final = 0.138
 CIRCLE: Final = np.stack([np.cos(a := np.linspace(0, 2 * np.pi, 28, endpoint=False)), np.sin(a)], 1)
 LASH: Final = (34, 24, 26)
 WHITE: Final = (250, 246, 243)
@@ -57,9 +57,11 @@ def _place(rig: Rig, side: int, blink: float) -> Eye:
     look = face.gaze_pitch / 30
     slant = who.eye_tilt * U
     line = slant - 0.42 * tall * (1 - U**2)
-    top = slant + tall * ARCH * (raise_ - 0.10 * face.squint) + tall * 0.22 * min(look, 0.4) * (1 - U**2)
+    top = (
+        slant + tall * ARCH * (0.90 * raise_ - 0.10 * face.squint) + tall * 0.22 * min(look, 0.4) * (1 - U**2)
+    )
     lift = 0.62 * face.squint + 0.30 * face.smile
-    low = slant - tall * BOWL * (0.78 - lift + 0.10 * min(-look, 0.5))
+    low = slant - tall * BOWL * (0.74 - lift + 0.10 * min(-look, 0.5))
     # the lids meet at the closing line; both curves end there exactly at blink = 1
     upper = top + (line - top) * blink
     lower = low + (line - low) * blink**2
@@ -144,12 +146,13 @@ def _lash_line(rig: Rig, eye: Eye, tall: float) -> None:
     )
     paint.fill(rig.image, paint.ribbon(rim, swell * tall), LASH)
     if lashes > 0.4:
-        down = 1 - 2.0 * eye.closed
-        for place, length in ((12, 0.34), (14, 0.42), (16, 0.46)):
+        across = eye.upper[-1] - eye.upper[0]
+        across = across / max(float(np.hypot(*across)), 1e-6)
+        up = np.array([across[1], -across[0]]) * eye.side * (1 - 1.9 * eye.closed)
+        for place, lean, length in ((11, 0.35, 0.24), (13, 0.60, 0.30), (15, 0.85, 0.34)):
             root = eye.upper[place]
-            away = outward / max(float(np.hypot(*outward)), 1e-6)
-            tip = root + tall * length * lashes * (away * 0.8 + np.array([0.0, -0.55 * down]))
-            paint.fill(rig.image, paint.ribbon(np.stack([root, tip]), np.array([0.14, 0.02]) * tall), LASH)
+            tip = root + tall * length * lashes * (across * lean + up * (1.1 - 0.5 * lean))
+            paint.fill(rig.image, paint.ribbon(np.stack([root, tip]), np.array([0.17, 0.02]) * tall), LASH)
     if eye.closed < 0.9:
         line = eye.lower[2:]
         width = np.interp(np.linspace(0, 1, len(line)), (0, 0.7, 1), (0.02, 0.09, 0.12)) * tall

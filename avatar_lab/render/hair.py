@@ -41,6 +41,8 @@ class Hair:
         self._normals = normals_of(points)
         self._strands, streak = _strands(points, self.style, self.solid, who)
         self._streak = streak.ravel().astype(np.float32)
+        end = -9.0 if self.style.hem is None else self.style.hem
+        self._shine = (0.34 * smoothstep(points[..., 1], end + 0.05, end + 0.45)).ravel().astype(np.float32)
         self.mesh = _shell(self.style, self.solid, skull)
         loose = smoothstep(-self.mesh[:, 1], 0.55, 1.7)
         self._loose = (0.75 * loose).astype(np.float32)[:, None]
@@ -60,9 +62,8 @@ class Hair:
         down, across = pixels[1:, :-1] - pixels[:-1, 1:], pixels[1:, 1:] - pixels[:-1, :-1]
         facing = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0] > 0
         points = paint.fixed(pixels)
-        for ring in range(RINGS):
-            for mask, wanted in ((before, facing[ring]), (behind, ~facing[ring])):
-                strips = _strips(points[ring], points[ring + 1], wanted)
+        for mask, wanted in ((before, facing), (behind, ~facing)):
+            for strips in _strips(points, wanted):
                 cv2.fillPoly(mask, strips, 255, cv2.LINE_8, paint.BITS)
         if len(self._curls):
             self._add_curls(before, behind, view)
@@ -89,7 +90,7 @@ class Hair:
             ring *= ring
             ring *= ring
             ring *= ring
-            level += 0.34 * ring * ring * wrap
+            level += self._shine * ring * ring * wrap
         return colour_texture(level, self.ramp, self.grid.shape)
 
     def draw(self, image: np.ndarray, mask: np.ndarray, view: View, area: tuple[int, int, int, int],
@@ -99,13 +100,17 @@ class Hair:
         paste(image, mask, self.lit(view), texels, area, detail)
 
 
-def _strips(upper: np.ndarray, lower: np.ndarray, wanted: np.ndarray) -> list[np.ndarray]:
-    """Join neighbouring wanted quads between two rings into one polygon each."""
-    steps = np.diff(wanted.astype(np.int8), prepend=0, append=0)
-    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
-    return [
-        np.concatenate([upper[a : b + 1], lower[a : b + 1][::-1]]) for a, b in zip(starts, ends, strict=True)
-    ]
+def _strips(points: np.ndarray, wanted: np.ndarray) -> list[list[np.ndarray]]:
+    """Join neighbouring wanted quads of each ring into one polygon; returns a list for each ring."""
+    edged = np.zeros((RINGS, COLUMNS + 2), np.int8)
+    edged[:, 1:-1] = wanted
+    steps = edged[:, 1:] - edged[:, :-1]
+    rings, starts = np.nonzero(steps == 1)
+    _, ends = np.nonzero(steps == -1)
+    strips: list[list[np.ndarray]] = [[] for _ in range(RINGS)]
+    for ring, a, b in zip(rings.tolist(), starts.tolist(), ends.tolist(), strict=True):
+        strips[ring].append(np.concatenate([points[ring, a : b + 1], points[ring + 1, a : b + 1][::-1]]))
+    return [strip for strip in strips if strip]
 
 
 def hanging_view(face: FaceParams, canvas: int) -> View:
@@ -126,12 +131,12 @@ def hair_solid(style: Style, who: Character) -> Solid:
     dome = (1 - above**2.3) ** (1 / 2.1)
     width = who.face_width + style.volume
     if style.hem is not None:
-        under = (1 + style.flare * below - 0.10 * np.sin(np.pi * below)) * (1 - below**14) ** 0.5
+        under = (1 + style.flare * below**1.5 - 0.07 * np.sin(np.pi * below) ** 2) * (1 - below**14) ** 0.5
     else:
         under = (1 - below**3) ** 0.5
     scale = np.where(y > middle, dome, under)
     front = sculpt.CROWN_Z + (sculpt.FACE_Z + 0.03 + 0.5 * style.volume - sculpt.CROWN_Z) * scale
-    back = sculpt.CROWN_Z - (1.0 + style.volume + sculpt.CROWN_Z) * scale
+    back = sculpt.CROWN_Z - (sculpt.CROWN_Z - sculpt.BACK_Z + style.volume) * scale
     return Solid.from_profiles(y, width * scale, front, back)
 
 

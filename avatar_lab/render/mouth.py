@@ -46,9 +46,9 @@ class Mouth:
 def place_mouth(rig: Rig) -> Mouth:
     """Shape the mouth for this pose and put it on the face."""
     who, f = rig.who, rig.face
-    half = who.mouth_width * (1 + 0.28 * f.smile + 0.26 * f.stretch - 0.50 * f.pucker - 0.14 * f.jaw_open)
+    half = who.mouth_width * (0.94 + 0.28 * f.smile + 0.26 * f.stretch - 0.50 * f.pucker - 0.14 * f.jaw_open)
     half = max(half, 0.10)
-    corner = 0.016 + 0.105 * f.smile - 0.095 * f.frown + 0.01 * f.stretch
+    corner = 0.034 + 0.105 * f.smile - 0.095 * f.frown + 0.01 * f.stretch
     bend = np.abs(U) ** 1.6
     line = MOUTH_Y + corner * bend - 0.022 * f.smile + 0.028 * f.frown * (1 - bend)
 
@@ -62,8 +62,8 @@ def place_mouth(rig: Rig) -> Mouth:
 
     full = who.lip_fullness * (1 - 0.16 * f.smile - 0.16 * f.stretch + 0.22 * f.pucker)
     edge = np.sqrt(np.maximum(1 - U**2, 0))
-    outer_top = inner_top + (0.010 + 0.062 * full * edge**1.3 * BOW)
-    outer_low = inner_low - (0.010 + 0.080 * full * edge**1.1) * (1 - 0.12 * f.jaw_open)
+    outer_top = inner_top + (0.003 + 0.064 * full * edge**1.5 * BOW)
+    outer_low = inner_low - (0.003 + 0.086 * full * edge**1.25) * (1 - 0.12 * f.jaw_open)
 
     forward = (0.022 + 0.10 * f.pucker) * edge
     flat = np.concatenate([np.stack([half * U, v], 1) for v in (outer_top, inner_top, inner_low, outer_low)])
@@ -92,7 +92,7 @@ def draw_mouth(rig: Rig, mouth: Mouth) -> None:
         middle = (mouth.inner_top + mouth.inner_low) / 2
         width = (0.010 + 0.016 * (1 - U**2)) * unit
         paint.glaze(rig.image, paint.ribbon(middle, width), paint.shade(lip, 0.38), 0.85 * closed)
-    _corners(rig, mouth, 0.30 + 0.5 * max(f.smile, f.frown))
+    _corners(rig, mouth, 0.18 + 0.5 * max(f.smile, f.frown))
 
 
 def _lip_light(rig: Rig, mouth: Mouth, lip: tuple[int, int, int]) -> None:
@@ -123,7 +123,7 @@ def _inside(rig: Rig, mouth: Mouth, area: tuple[int, int, int, int]) -> None:
         paint.glaze(patch, tip + np.cos(ring)[:, None] * across * 0.5 + np.sin(ring)[:, None] * down * 0.5,
                     (238, 142, 140), 0.5, 0.012 * unit)  # fmt: skip
     shown = np.clip(1.0 - 0.75 * f.pucker, 0.15, 1)
-    reach = min(0.105, 0.055 + 0.30 * depth) * unit * shown * (1 - 0.25 * U**2)
+    reach = min(0.092, 0.040 + 0.24 * depth) * unit * shown * (1 - 0.25 * U**2)
     teeth = np.concatenate([top - (0, 0.01 * unit), (top + np.stack([0 * reach, reach], 1))[::-1]])
     paint.fill(patch, teeth, TEETH)
     if f.stretch * (1 - f.jaw_open) > 0.3:

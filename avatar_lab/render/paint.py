@@ -38,18 +38,24 @@ def stroke(image: np.ndarray, points: np.ndarray, colour: Colour | float, width:
 
 def ribbon(line: np.ndarray, widths: np.ndarray) -> np.ndarray:
     """Return the outline of a line whose width changes along it."""
-    along = np.gradient(line, axis=0)
-    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
-    side = np.stack([-along[:, 1], along[:, 0]], 1) * (widths[:, None] / 2)
-    return np.concatenate([line + side, (line - side)[::-1]])
+    count = len(line)
+    along = np.empty((count, 2))
+    along[1:-1] = line[2:] - line[:-2]
+    along[0], along[-1] = line[1] - line[0], line[-1] - line[-2]
+    dx, dy = along[:, 0], along[:, 1]
+    half = widths / (2 * np.maximum(np.sqrt(dx * dx + dy * dy), 1e-6))
+    outline = np.empty((2 * count, 2))
+    outline[:count, 0], outline[:count, 1] = line[:, 0] - dy * half, line[:, 1] + dx * half
+    outline[count:, 0], outline[count:, 1] = (line[:, 0] + dy * half)[::-1], (line[:, 1] - dx * half)[::-1]
+    return outline
 
 
 def box(points: np.ndarray, shape: tuple[int, ...], margin: float = 2) -> tuple[int, int, int, int] | None:
     """Return x0, y0, x1, y1 of the points inside a picture, or None if nothing is left."""
-    low = np.floor(points.min(0) - margin).astype(int)
-    high = np.ceil(points.max(0) + margin).astype(int) + 1
-    x0, y0 = max(int(low[0]), 0), max(int(low[1]), 0)
-    x1, y1 = min(int(high[0]), shape[1]), min(int(high[1]), shape[0])
+    left, top, width, height = cv2.boundingRect(points.astype(np.float32))
+    edge = int(np.ceil(margin)) + 1
+    x0, y0 = max(left - edge, 0), max(top - edge, 0)
+    x1, y1 = min(left + width + edge, shape[1]), min(top + height + edge, shape[0])
     return (x0, y0, x1, y1) if x1 - x0 > 1 and y1 - y0 > 1 else None
 
 
@@ -62,7 +68,8 @@ def glaze(image: np.ndarray, points: np.ndarray, colour: Colour, alpha: float, b
     mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
     fill(mask, points - (x0, y0), 255)
     if blur > 0.4:
-        mask = cv2.GaussianBlur(mask, (0, 0), blur)
+        reach = 2 * round(1.9 * blur) + 1
+        mask = cv2.stackBlur(mask, (reach, reach))
     mix(image[y0:y1, x0:x1], mask, colour, alpha)
 
 

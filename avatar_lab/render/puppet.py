@@ -60,6 +60,7 @@ class Puppet:
         self._cells = 36 if size < 96 else 48 if size < 200 else 64
         self._skin = Skin(self.identity, 128 if size < 96 else 192 if size < 200 else 288)
         self._hair = Hair(self.identity, self._skin.solid, 96 if size < 96 else 128 if size < 200 else 224)
+        self._hair_inside = np.full((self._canvas, self._canvas, 3), self._hair.inside).astype(np.uint8)
         self._clothes = wardrobe.make_clothes(self.identity, self._canvas)
         self._backdrop = paint_backdrop(self.identity.backdrop, self._canvas)
 
@@ -116,7 +117,7 @@ class Puppet:
     ) -> None:
         """Hair behind the neck, neck, clothes, and what lies beyond the head."""
         if self._hair.visible:
-            cv2.copyTo(np.full_like(image, np.array(self._hair.inside, np.uint8)), behind, image)
+            cv2.copyTo(self._hair_inside, behind, image)
             knots.draw_knot(image, self._hair.style.knot, self._hair.ramp, rig.view, hanging)
         shift = wardrobe.body_shift(rig.face, self._canvas)
         clothes = self._clothes

@@ -47,7 +47,10 @@ class Rig:
         u = ((x + HEIGHT_SPAN) * scale).astype(np.float32).reshape(-1, 1)
         v = ((y + HEIGHT_SPAN) * scale).astype(np.float32).reshape(-1, 1)
         relief = cv2.remap(self.height_map, u, v, cv2.INTER_LINEAR)[:, 0]
-        return np.stack([x, y, self.solid.front_z(x, y) + relief + above], 1).astype(np.float32)
+        points = np.empty((len(flat), 3), np.float32)
+        points[:, :2] = flat
+        points[:, 2] = self.solid.front_z(x, y) + relief + above
+        return points
 
     def lift(self, flat: np.ndarray, above: np.ndarray | float = 0.0) -> Float32[np.ndarray, "N 2"]:
         """Return canvas pixels of flat points (N, 2)."""

@@ -20,8 +20,9 @@ BROW_Y: Final = 0.25
 NOSE_TIP_Y: Final = -0.335
 MOUTH_Y: Final = -0.615
 TEMPLE_Y: Final = -0.02  # the widest place of the skull
-EAR_Z: Final = -0.10
-CROWN_Z: Final = -0.12
+EAR_Z: Final = 0.06
+CROWN_Z: Final = -0.18
+BACK_Z: Final = -1.16
 FACE_Z: Final = 0.80  # how far the front of the face lies before the middle of the head
 JAW_DROP: Final = 0.17  # how far the chin falls at jaw_open = 1
 
@@ -40,8 +41,8 @@ def head_solid(who: Character, thickness: float = 0.0) -> Solid:
     chin_z = 0.42
     front_low = chin_z + (FACE_Z - chin_z) * (1 - below**5) ** 0.5 - 0.03 * np.sin(np.pi * below)
     front = np.where(y > TEMPLE_Y, CROWN_Z + (FACE_Z - CROWN_Z) * dome, front_low)
-    back_low = chin_z - (1.0 + chin_z) * (1 - below**1.5) ** 0.9
-    back = np.where(y > TEMPLE_Y, CROWN_Z - (1.0 + CROWN_Z) * dome, back_low)
+    back_low = chin_z - (chin_z - BACK_Z) * (1 - below**2) ** 0.9
+    back = np.where(y > TEMPLE_Y, CROWN_Z - (CROWN_Z - BACK_Z) * dome, back_low)
     if thickness > 0:
         grow = thickness * _ramp(-y, 0.35, 0.8)
         width, front = width + grow * (y > chin + 0.004), front + grow

@@ -79,7 +79,7 @@ def outline_mesh(solid: Solid, columns: int, rows: int) -> np.ndarray:
 
 def _spot(points: np.ndarray, x: float, y: float, wide: float, tall: float) -> np.ndarray:
     """Return a soft spot on both sides of the face, none behind."""
-    front = points[..., 2] > 0
+    front = np.clip(points[..., 2] * 4, 0, 1)
     side = np.abs(points[..., 0])
     return front * np.exp(-0.5 * (((side - x) / wide) ** 2 + ((points[..., 1] - y) / tall) ** 2))
 
@@ -112,12 +112,12 @@ def _freckles(points: np.ndarray, who: Character, rng: np.random.Generator) -> n
     count = int(26 + 30 * who.freckles)
     x = rng.normal(0, 0.30, count)
     y = rng.normal(-0.24, 0.07, count) - 0.10 * np.abs(x)
-    size = rng.uniform(0.010, 0.018, count)
+    size = rng.uniform(0.008, 0.013, count)
     spots = np.zeros(points.shape[:2])
     for px, py, radius in zip(x, y, size, strict=True):
         distance = (points[..., 0] - px) ** 2 + (points[..., 1] - py) ** 2
         spots = np.maximum(spots, np.exp(-0.5 * distance / radius**2))
-    return spots * (points[..., 2] > 0) * 0.75
+    return spots * (points[..., 2] > 0) * 0.55
 
 
 def _hairline(points: np.ndarray, longitude: np.ndarray, who: Character) -> tuple[np.ndarray, np.ndarray]:
@@ -132,12 +132,12 @@ def _hairline(points: np.ndarray, longitude: np.ndarray, who: Character) -> tupl
     if who.hair_style in ("beanie", "hijab"):
         return np.zeros(over.shape), 0.22 * np.exp(-np.abs(over) / 0.05)
     cropped = who.hair_style == "buzz"
-    scalp = _soft(over, -0.055, 0.045) * (0.86 if cropped else 0.75)
+    scalp = _soft(over, -0.055, 0.045) * 0.86 if cropped else _soft(over, -0.035, 0.03) * 0.5
     hanging = (
         1.0 if style.hem is None else 1 - _soft(np.abs(longitude), 0.8 * style.corner, 1.1 * style.corner)
     )
     shadow = (0.0 if cropped else 0.20) * np.exp(-np.clip(-over, 0, 1) / 0.06) * (over < 0.02)
-    return scalp * hanging, shadow
+    return scalp * hanging, shadow * hanging
 
 
 def _beard(points: np.ndarray, who: Character, rng: np.random.Generator) -> np.ndarray:
@@ -146,7 +146,12 @@ def _beard(points: np.ndarray, who: Character, rng: np.random.Generator) -> np.n
         return np.zeros(points.shape[:2])
     x, y, z = np.abs(points[..., 0]), points[..., 1], points[..., 2]
     noise = cv2.GaussianBlur(rng.standard_normal(points.shape[:2]), (0, 0), 1.0)
-    edge = -0.50 + 0.55 * np.clip(x - 0.30, 0, 1) ** 1.2 - 0.10 * np.exp(-((x / 0.22) ** 2))
+    edge = (
+        -0.50
+        + 0.35 * np.clip(x - 0.30, 0, 1)
+        + 1.7 * np.clip(x - 0.52, 0, 1) ** 1.5
+        - 0.10 * np.exp(-((x / 0.22) ** 2))
+    )
     beard = _soft(edge - y + 0.015 * noise, 0.0, 0.07)
     lip = ((x / 0.25) ** 2 + ((y - sculpt.MOUTH_Y + 0.01) / 0.115) ** 2) < 1
     moustache = (
@@ -157,7 +162,7 @@ def _beard(points: np.ndarray, who: Character, rng: np.random.Generator) -> np.n
     else:
         cover = np.maximum(beard * (1 - lip * (x < 0.20) * (y < -0.70)), moustache)
     ahead = _soft(z, -0.12, 0.05)
-    strength = {"stubble": 0.34, "moustache": 0.95, "short": 0.82, "full": 0.96}[who.beard]
+    strength = {"stubble": 0.30, "moustache": 0.95, "short": 0.82, "full": 0.96}[who.beard]
     return cover * ahead * strength * np.clip(1 + 0.10 * noise, 0, 1)
 
 

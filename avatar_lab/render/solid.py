@@ -46,7 +46,7 @@ class Solid:
     def lookup(self, y: np.ndarray) -> np.ndarray:
         """Return the table rows for heights `y` (any shape), nearest entry, ends held."""
         index = ((self.top - y) * ((ROWS - 1) / (self.top - self.bottom)) + 0.5).astype(np.int32)
-        return self.table[np.clip(index, 0, ROWS - 1)]
+        return self.table.take(index, axis=0, mode="clip")
 
     def height(self, t: np.ndarray) -> np.ndarray:
         """Return y for rows `t`: rows crowd at the two poles, where the surface is flat."""

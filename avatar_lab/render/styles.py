@@ -65,6 +65,9 @@ def edge_height(style: Style, longitude: np.ndarray) -> np.ndarray:
     side = np.abs(lon)
     away = np.tanh(3 * (np.sin(lon) - style.part)) if style.part else np.zeros_like(lon)
     in_front = style.hairline - style.sweep * away * np.sign(-style.part or 1.0) * (side < 1.5)
+    in_front = in_front + 0.010 * np.sin(21 * lon + 1) + 0.008 * np.sin(13 * lon)  # no swim cap
+    if style.hem is None and style.fringe == 0:
+        in_front = in_front + 0.05 * np.exp(-(((side - 0.62) / 0.2) ** 2))  # bays at the temples
     clumps = np.abs(np.sin(5.2 * lon + 0.6)) ** 0.7 - 0.5
     in_front = in_front - style.fringe * clumps
     low = style.hem if style.hem is not None else style.burn
@@ -73,7 +76,7 @@ def edge_height(style: Style, longitude: np.ndarray) -> np.ndarray:
     if style.hem is not None:
         return before_ear
     over_ear = before_ear + (style.ear - low) * smoothstep(side, style.tuck + 0.05, style.tuck + 0.22)
-    return over_ear + (style.nape - style.ear) * smoothstep(side, style.tuck + 0.55, style.tuck + 0.95)
+    return over_ear + (style.nape - style.ear) * smoothstep(side, style.tuck + 0.75, style.tuck + 1.10)
 
 
 def smoothstep(value: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -126,7 +126,7 @@ class _Tailor:
 
     def _shoulders(self) -> None:
         w = self.wide
-        left = [(-0.50, -1.27), (-0.78, -1.39), (-w, -1.58), (-w - 0.16, -1.95), (-w - 0.18, -2.4)]
+        left = [(-0.47, -1.20), (-0.74, -1.36), (-w, -1.56), (-w - 0.16, -1.95), (-w - 0.18, -2.4)]
         right = [(-x, y) for x, y in left[::-1]]
         dip = [(0.30, -1.36), (0.0, -1.42), (-0.30, -1.36)]
         outline = np.concatenate(
@@ -137,12 +137,6 @@ class _Tailor:
         self._shade(light, self.cloth, 1.0, 0.6, 0.12)
         dark = self._at((w + 0.25, -1.62), (0.92, -1.60), (0.78, -2.2), (w + 0.3, -2.3))
         self._shade(dark, self.cloth, 0.25, 0.55, 0.14)
-        for side in (-1, 1):
-            sleeve = self._at(
-                (side * (w - 0.20), -1.68), (side * (w - 0.26), -1.85), (side * (w - 0.24), -2.2), count=12
-            )
-            fold = paint.ribbon(sleeve, np.linspace(0.01, 0.06, 12) * HEAD_UNIT * self.canvas)
-            self._shade(fold, self.cloth, 0.15, 0.5, 0.015)
 
     def _neckline(self, *knots: tuple[float, float], rim: float = 0.07) -> None:
         """Open the garment along a curve, showing skin, and trim it with a rim."""
@@ -166,11 +160,11 @@ class _Tailor:
         return mask > 0
 
     def _crew(self) -> None:
-        self._neckline((-0.58, -1.22), (-0.42, -1.40), (0.0, -1.52), (0.42, -1.40), (0.58, -1.22))
+        self._neckline((-0.48, -1.22), (-0.34, -1.38), (0.0, -1.47), (0.34, -1.38), (0.48, -1.22))
 
     def _v_neck(self) -> None:
         self._neckline(
-            (-0.56, -1.22), (-0.36, -1.42), (-0.03, -1.80), (0.03, -1.80), (0.36, -1.42), (0.56, -1.22)
+            (-0.48, -1.22), (-0.36, -1.38), (-0.03, -1.66), (0.03, -1.66), (0.36, -1.38), (0.48, -1.22)
         )
 
     def _turtleneck(self) -> None:
