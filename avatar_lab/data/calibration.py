@@ -18,7 +18,7 @@ Notebook: 01.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -211,7 +211,7 @@ def estimate_neutral(rows: Float32[np.ndarray, "T P"]) -> np.ndarray:
     return np.clip(mixed, -_CAP, _CAP)
 
 
-def calibrate(raws: list[RawFace | None], *, smoothing: bool = True) -> Float32[np.ndarray, "T P"]:
+def calibrate(raws: Sequence[RawFace | None], *, smoothing: bool = True) -> Float32[np.ndarray, "T P"]:
     """Calibrate a whole recording: the resting face first, then the same causal pass as live."""
     calibrator = Calibrator(smoothing=smoothing)
     calibrator.learn(raws)

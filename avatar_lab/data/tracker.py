@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 
 from avatar_lab.data.assets import resolve
 from avatar_lab.data.face import FACE_DIM, FACE_INDEX
@@ -97,8 +97,8 @@ class FaceTracker:
             self._offset += self._last + 1000
         self._last, self._home, self._away = None, None, 0
 
-    def track(self, frame: UInt8[np.ndarray, "H W 3"], time_ms: int) -> RawFace | None:
-        """Return the face in one RGB frame, or None. Times must increase from call to call."""
+    def track(self, frame: np.ndarray, time_ms: int) -> RawFace | None:
+        """Return the face in one RGB frame (H, W, 3) uint8, or None. Times must increase from call to call."""
         if self._landmarker is None:
             raise StreamError("This FaceTracker is closed. Make a new one.")
         if self._last is not None and time_ms <= self._last:
