@@ -89,6 +89,9 @@ def open_media(path: Path, kind: str) -> Any:
         raise MediaError(f"{path} may not be read: permission denied. Change its permissions.") from error
     except (av.error.FFmpegError, OSError) as error:
         raise MediaError(f"{path} cannot be read: {_guess(head)}. {expected}.") from error
+    if not len(container.streams):
+        container.close()
+        raise MediaError(f"{path} cannot be read: {_guess(head)}. {expected}.")
     if set(container.format.name.split(",")) & _NOT_MEDIA:
         container.close()
         raise MediaError(f"{path} cannot be read: it is a text file. {expected}.")

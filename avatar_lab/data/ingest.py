@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -37,6 +37,7 @@ _JAW: Final = FACE_INDEX["jaw_open"]
 Progress = Callable[[int, int | None], None]
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """What `ingest` needs of a face tracker."""
 
