@@ -63,7 +63,7 @@ def draw_nose(rig: Rig) -> None:
         )
         width = 0.020 * rig.unit * np.cos(np.linspace(-1.3, 1.4, 9))
         paint.glaze(rig.image, paint.ribbon(rig.lift(wing), width), rig.skin(0.16), 0.42, 0.004 * rig.unit)
-    turned = rig.view.rotation[0, 2]
+    turned = float(rig.view.rotation[0, 2])
     if abs(turned) > 0.12:
         _far_contour(rig, int(np.sign(turned)), min(1.0, (abs(turned) - 0.12) / 0.35))
 

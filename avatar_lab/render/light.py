@@ -6,6 +6,7 @@ pixel, and then looked up through the surface. The lights stand still while the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -16,15 +17,15 @@ from avatar_lab.render.camera import View
 from avatar_lab.render.character import RGB
 
 
-def _unit(*direction: float) -> np.ndarray:
-    vector = np.array(direction, np.float32)
+def _unit(direction: Sequence[float] | np.ndarray) -> np.ndarray:
+    vector = np.asarray(direction, np.float32)
     return vector / np.linalg.norm(vector)
 
 
-KEY: Final = _unit(-0.55, 0.62, 0.75)  # from the viewer's upper left
-RIM: Final = _unit(0.85, 0.25, -0.35)  # from behind, right
-EYE: Final = _unit(0.0, 0.0, 1.0)
-HALF: Final = _unit(*(KEY + EYE))
+KEY: Final = _unit((-0.55, 0.62, 0.75))  # from the viewer's upper left
+RIM: Final = _unit((0.85, 0.25, -0.35))  # from behind, right
+EYE: Final = _unit((0.0, 0.0, 1.0))
+HALF: Final = _unit(KEY + EYE)
 BASE: Final = 0.70  # the shade at which a ramp shows the pure colour
 
 

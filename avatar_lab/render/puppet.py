@@ -64,21 +64,21 @@ class Puppet:
         self._clothes = wardrobe.make_clothes(self.identity, self._canvas)
         self._backdrop = paint_backdrop(self.identity.backdrop, self._canvas)
 
-    def draw(self, face: Float32[np.ndarray, "P"]) -> UInt8[np.ndarray, "S S 3"]:
-        """Draw one pose `(18,)`, columns FACE_NAMES; values are clamped. Raises ShapeError for other shapes."""
+    def draw(self, face: np.ndarray) -> UInt8[np.ndarray, "S S 3"]:
+        """Draw one pose `(P,)`, columns FACE_NAMES; values are clamped. Raises ShapeError for other shapes."""
         image, _ = self._paint(_read_pose(face))
         return cv2.resize(image, (self.size, self.size), interpolation=cv2.INTER_AREA)
 
-    def draw_track(self, face: Float32[np.ndarray, "T P"]) -> UInt8[np.ndarray, "T S S 3"]:
-        """Draw every frame of a track `(T, 18)`."""
+    def draw_track(self, face: np.ndarray) -> UInt8[np.ndarray, "T S S 3"]:
+        """Draw every frame of a track `(T, P)`."""
         track = check_track(face)
         frames = np.empty((len(track), self.size, self.size, 3), np.uint8)
         for frame, pose in zip(frames, track, strict=True):
             frame[:] = self.draw(pose)
         return frames
 
-    def masks(self, face: Float32[np.ndarray, "P"]) -> dict[str, Float32[np.ndarray, "S S"]]:
-        """Return soft masks in 0..1 of "eyes" (with lids), "mouth" (lips and inside), "face" (all bare head)."""
+    def masks(self, face: np.ndarray) -> dict[str, Float32[np.ndarray, "S S"]]:
+        """Return soft masks in 0..1: "eyes" (with lids), "mouth" (lips and inside), "face" (the bare head)."""
         _, found = self._paint(_read_pose(face))
         bare = np.where(found.hair > 0, 0, found.head).astype(np.uint8)
         whole = {
