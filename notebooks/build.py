@@ -3,7 +3,7 @@
 One source (py:percent, valid Python) makes two notebooks, both without outputs:
 
 - in a code cell, the lines between `# solution >>>` and `# learner >>>` go to the solution, the lines between
-  `# learner >>>` and `# <<<` (each behind `#~ `, so that the source stays runnable) go to the learner;
+  `# learner >>>` and `# <<<` (each behind `# ~ `, so that the source stays runnable) go to the learner;
 - a Markdown cell that holds `{{solution}}` becomes a folded box with the solution of the exercise before it in the
   learner's notebook, and vanishes from the solution.
 
@@ -37,7 +37,7 @@ def split_cell(source: str) -> tuple[str, str, str]:
             solved.append(line)
             alone.append(line)
         elif part == "learner":
-            learner.append(line.replace("#~ ", "", 1))
+            learner.append(line.replace("# ~ ", "", 1))
         else:
             learner.append(line)
             solved.append(line)

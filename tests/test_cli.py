@@ -38,7 +38,8 @@ class FakeLibrary:
         self.loaded = (name, device, checkpoint)
         return "avatar"
 
-    def ingest(self, path: Path) -> Performance:
+    def ingest(self, path: Path, progress: Any) -> Performance:
+        progress(FRAMES, None)
         return silent(neutral(FRAMES))
 
     def react(self, avatar: str, **asked: Any) -> Reaction:
@@ -195,6 +196,7 @@ def test_progress_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "generate" in captured.err
+    assert "unknown length" in captured.err
 
 
 def test_strip_shows_user_above_avatar(library: FakeLibrary, tmp_path: Path) -> None:
@@ -244,3 +246,22 @@ def test_evaluate_prints_every_control() -> None:
     assert ("reaction: own user minus stranger", "0.500", "0.250 to 0.750") in table
     assert ("smiles answered", "60 %", "880 ms later") in table
     assert {"  with a stranger as user", "  with nobody", "  in the truth"} <= {row[0] for row in table}
+
+
+def test_bars_vanish_when_something_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    from rich.console import Console
+
+    from avatar_lab.cli import console
+
+    screen = Console(file=io.StringIO(), force_terminal=True, width=80)
+    monkeypatch.setattr(console, "err", screen)
+    bars = console.Bars()
+    bars.report("generate", 1, 2)
+    bars.close(failed=True)
+    assert bars._progress.live.transient
+    kept = console.Bars()
+    kept.report("generate", 2, 2)
+    kept.close(failed=False)
+    assert not kept._progress.live.transient

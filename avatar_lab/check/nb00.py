@@ -43,13 +43,13 @@ def _shape_hint(given: tuple[Any, ...], right: tuple[int, ...]) -> str:
         return "right numbers, wrong order: time comes first."
     if len(given) == len(right) + 1 and given[0] == 1:
         return "there is no batch axis here: one conversation."
-    if len(right) == 1 and given[:1] == (frames,):
+    if len(right) == 1 and given == (frames,):
         return f"that counts frames; sound has {SAMPLES_PER_FRAME} samples in each."
     if len(right) == 4 and len(given) == 3:
         return "a picture has a third axis, for its colours."
     if len(given) != len(right):
         return f"expected {len(right)} axes, got {len(given)}."
-    if given[0] != right[0]:
+    if given[:1] != right[:1]:
         return f"the time axis is off: seconds times {FPS}."
     return "the time axis is right, another one is not: count the numbers in one frame."
 
@@ -84,7 +84,7 @@ def _latency_hint(given: float, config: AvatarConfig, compute: float) -> str:
         "that is the waiting alone; the answer must be computed, too.": size.block * frame,
         "that is the computing alone; first the block has to fill.": compute,
         "that waits for a whole window; the avatar answers block by block.": size.window * frame + compute,
-        "the look-ahead costs no waiting here: the frames it needs are made together with the block.": (
+        "the look-ahead costs no waiting: a frame gets it afterwards, when it is read again with the next block.": (
             (size.block + size.lookahead) * frame + compute
         ),
         "one frame short: a frame lasts until the next one begins.": (size.block - 1) * frame + compute,

@@ -27,10 +27,11 @@ MACHINE_ERRORS = {
     errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC,
 }
 
+INTERRUPTED = 130  # as shells say it
+
 app = typer.Typer(
     help="Learn, rebuild and try real-time interactive head avatars.",
     epilog="Start with: avatar-lab demo",
-    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -44,19 +45,23 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("bench")(bench.bench)
 
 
+def say_version(asked: bool) -> bool:
+    """Print the version and end, when asked."""
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"avatar-lab {version('avatar-lab')}")
+        raise typer.Exit
+    return asked
+
+
 @app.callback()
 def welcome(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Say which one this is.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=say_version, is_eager=True, help="Say which one this is.")
+    ] = False,
 ) -> None:
     """Learn, rebuild and try real-time interactive head avatars."""
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(f"avatar-lab {installed('avatar-lab')}")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
 
 
 def one_line(error: BaseException | str) -> str:
@@ -71,13 +76,10 @@ def complain(message: str) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; never lets an exception out."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     command = typer.main.get_command(app)
     try:
-        code = command.main(
-            args=list(arguments) if arguments is not None else None,
-            prog_name="avatar-lab",
-            standalone_mode=False,
-        )
+        code = command.main(args=given or ["--help"], prog_name="avatar-lab", standalone_mode=False)
     except UsageError as error:
         context = getattr(error, "ctx", None)
         hint = f" Try: {context.command_path} --help" if context else ""
@@ -88,7 +90,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 2
     except (KeyboardInterrupt, typer.Abort):
         complain("stopped.")
-        return 130
+        return INTERRUPTED
     except OSError as error:
         if error.errno in MACHINE_ERRORS:
             complain(
@@ -98,6 +100,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return our_fault()
     except Exception:
         return our_fault()
+    if code == INTERRUPTED:
+        complain("stopped.")
     return code if isinstance(code, int) else 0
 
 
