@@ -109,9 +109,13 @@ class _Ear:
     def _to_mono(self, frame: Any) -> np.ndarray:
         kind = (frame.sample_rate, frame.layout.name, frame.format.name)
         if self._convert is None or self._convert[0] != kind:  # chained streams may change midway
-            self._convert = (kind, av.AudioResampler(format="fltp"))
-        planes = [piece.to_ndarray() for piece in self._convert[1].resample(frame)]
-        return np.concatenate(planes, 1).mean(0, dtype=np.float32) if planes else np.zeros(0, np.float32)
+            self._convert = (kind, av.AudioResampler(format="flt"))
+        # Packed samples on purpose: PyAV reads beyond the planes of frames with eight channels or more.
+        packed = [piece.to_ndarray()[0] for piece in self._convert[1].resample(frame)]
+        channels = frame.layout.nb_channels
+        return (
+            np.concatenate([np.zeros(0, np.float32), *packed]).reshape(-1, channels).mean(1, dtype=np.float32)
+        )
 
     def _finite(self, mono: np.ndarray, rate: int) -> np.ndarray:
         finite = np.isfinite(mono)

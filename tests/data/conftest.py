@@ -64,30 +64,17 @@ def tone(seconds: float, rate: int, frequency: float = 440.0) -> np.ndarray:
 
 def sound_file(path: Path, codec: str, rate: int, channels: Sequence[np.ndarray], sample_format: str) -> Path:
     """Write any sound format that this build of PyAV can write."""
-    layout = "mono" if len(channels) == 1 else "stereo"
+    layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[len(channels)]
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=rate, layout=layout)
         stream.codec_context.format = sample_format
-        frame = av.AudioFrame.from_ndarray(np.stack(channels), format="fltp", layout=layout)
+        packed = np.ascontiguousarray(np.stack(channels, 1).reshape(1, -1), np.float32)
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
         frame.sample_rate = rate
         resampler = av.AudioResampler(format=sample_format, layout=layout, rate=rate, frame_size=1024)
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(piece))
         container.mux(stream.encode(None))
-    return path
-
-
-def claim_hours(path: Path, seconds: int = 3 * 3600) -> Path:
-    """Patch every duration in an mp4's headers to `seconds`."""
-    blob = bytearray(path.read_bytes())
-    for box, scale_at, length_at in ((b"mvhd", 12, 16), (b"mdhd", 12, 16), (b"tkhd", None, 20)):
-        at = blob.find(box)
-        while at >= 0:
-            body = at + 4
-            scale = 1000 if scale_at is None else int.from_bytes(blob[body + scale_at : body + scale_at + 4])
-            blob[body + length_at : body + length_at + 4] = (scale * seconds).to_bytes(4)
-            at = blob.find(box, body)
-    path.write_bytes(blob)
     return path
 
 

@@ -154,6 +154,13 @@ def test_any_sound_becomes_16_khz_mono(
     assert peak == pytest.approx(440, abs=3)
 
 
+@pytest.mark.parametrize("channels", [6, 8])
+def test_surround_sound_is_averaged(make_sound: Make, channels: int) -> None:
+    sounds = [tone(0.5, RATE)] * (channels // 2) + [np.zeros(RATE // 2, np.float32)] * (channels // 2)
+    sound = read_audio(make_sound("a.wav", "pcm_f32le", RATE, sounds, "flt"))
+    np.testing.assert_allclose(sound, tone(0.5, RATE) / 2, atol=1e-4)
+
+
 def test_resampling_adds_no_delay(make_sound: Make) -> None:
     sound = read_audio(make_sound("a.wav", "pcm_f32le", 44_100, [beep(1.0, 0.5, 44_100)], "flt"))
     assert len(sound) == RATE
