@@ -78,18 +78,22 @@ FEMININE_STYLES: Final[tuple[str, ...]] = (
     "bun",
     "curly",
     "fringe",
+    "pixie",
     "ponytail",
+    "afro",
     "hijab",
     "waves",
 )
 MASCULINE_STYLES: Final[tuple[str, ...]] = (
     "side_part",
     "crop",
+    "afro",
     "buzz",
     "curly_short",
     "quiff",
     "bald",
     "beanie",
+    "waves",
 )
 GARMENTS: Final[tuple[str, ...]] = ("shirt", "hoodie", "blazer", "turtleneck", "v_neck", "crew")
 
@@ -181,7 +185,7 @@ def _choose(seed: int) -> Character:
         lip=_lip_colour(skin, feminine, rng),
         beard=beard,
         glasses=_pick(("round", "square", "cat" if feminine else "round"), rng.random())
-        if rng.random() < 0.18 + 0.35 * age
+        if rng.random() < 0.12 + 0.30 * age
         else "none",
         glasses_colour=_pick(((46, 40, 44), (122, 66, 42), (52, 76, 120), (168, 130, 70)), rng.random()),
         earrings=bool(feminine and rng.random() < 0.6),

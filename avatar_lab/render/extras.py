@@ -64,7 +64,7 @@ def _rim(rig: Rig, side: int) -> np.ndarray:
     kind = rig.who.glasses
     power = 0.55 if kind == "square" else 0.85 if kind == "cat" else 1.0
     cos, sin = np.cos(ring), np.sin(ring)
-    wide, tall = (0.275, 0.215) if kind != "round" else (0.258, 0.248)
+    wide, tall = (0.255, 0.205) if kind != "round" else (0.240, 0.235)
     x = np.sign(cos) * np.abs(cos) ** power * wide
     y = np.sign(sin) * np.abs(sin) ** power * tall
     if kind == "cat":
@@ -74,7 +74,7 @@ def _rim(rig: Rig, side: int) -> np.ndarray:
     return np.stack([side * place, EYE_Y - 0.015 + y, depth], 1).astype(np.float32)
 
 
-LENS_Z: Final = 0.87
+LENS_Z: Final = 0.85
 LENS_BEND: Final = 0.38  # how much the outer edges stand back
 
 
@@ -91,7 +91,7 @@ def draw_glasses(rig: Rig) -> None:
         glint = rim[20:28] if side < 0 else rim[24:31]
         paint.glaze(rig.image, paint.ribbon(glint[::1] * 0.86 + rim.mean(0) * 0.14, np.full(len(glint), 0.02 * unit)),
                     (255, 255, 255), 0.0)  # fmt: skip
-    inner = rig.who.eye_spacing - 0.25
+    inner = rig.who.eye_spacing - 0.232
     arc = np.linspace(-1, 1, 7)
     bridge = np.stack(
         [arc * max(inner, 0.05), EYE_Y + 0.05 + 0.03 * (1 - arc**2), np.full(7, LENS_Z + 0.02)], 1
@@ -101,7 +101,7 @@ def draw_glasses(rig: Rig) -> None:
 
 def draw_temple_arm(rig: Rig, side: int) -> None:
     """Paint the arm from hinge to ear on one side."""
-    far = rig.who.eye_spacing + 0.285
+    far = rig.who.eye_spacing + 0.262
     hinge = (side * far, EYE_Y + 0.05, LENS_Z - LENS_BEND * far**2 - 0.01)
     wide = rig.who.face_width * 0.955
     arm = np.array(

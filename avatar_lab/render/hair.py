@@ -156,11 +156,16 @@ def _shell(style: Style, solid: Solid, skull: Solid) -> np.ndarray:
     sink = (share[:, None] ** 5) * (1 - hanging) * (1 - 4 * style.fringe)
     mesh = outer + (inner * 1.012 - outer) * sink[..., None]
     if style.peak:
-        crest = np.exp(-0.5 * (((across - 0.9 * style.part) / 0.75) ** 2)) * np.exp(
-            -0.5 * ((share[:, None] - 0.7) / 0.2) ** 2
-        )
+        crest = np.exp(-(((across - 0.9 * style.part) / 1.05) ** 4 + ((share[:, None] - 0.60) / 0.34) ** 2))
         mesh[..., 1] += style.peak * crest
-        mesh[..., 2] += 0.5 * style.peak * crest
+        mesh[..., 2] += 0.4 * style.peak * crest
+    if style.wave:
+        swing = np.sin(8.5 * y + 2.0 * np.cos(2 * across)) * smoothstep(-y, -0.35, 0.45)
+        mesh[..., ::2] *= 1 + style.wave * swing[..., None]
+    if style.brim:
+        mesh = outer.copy()
+        fold = np.clip((end + style.brim - y) / style.brim, 0, 1)
+        mesh[..., ::2] *= 1 + 0.035 * (np.sin(np.pi * fold) ** 0.4 * (fold > 0))[..., None]
     return mesh.reshape(-1, 3).astype(np.float32)
 
 
@@ -181,15 +186,11 @@ def _strands(points: np.ndarray, style: Style, solid: Solid, who: Character) -> 
     reach = np.linalg.norm(away, axis=1)
     streak = np.zeros(len(flat))
     if who.hair_style in CLOTH_STYLES:
-        streak = (
-            0.02 * np.sin(flat[:, 0] * 26)
-            if who.hair_style == "beanie"
-            else 0.03 * np.sin(5 * reach + 3 * turn)
-        )
+        streak = _knitting(points, style) if style.brim else 0.03 * np.sin(5 * reach + 3 * turn)
     elif style.curl:
         streak = _curl_relief(flat, _curl_points(style, solid, who.seed))
     else:
-        wave = 0.10 * np.sin(5 * reach) if who.hair_style == "waves" else 0.0
+        wave = 2.2 * style.wave * np.sin(8.5 * reach)
         for count, weight in ((9, 0.030), (23, 0.028), (57, 0.018)):
             phase = rng.uniform(0, 2 * np.pi)
             streak += weight * np.sin(count * (turn + wave) + phase + 0.8 * np.sin(2.3 * reach + phase))
@@ -206,7 +207,7 @@ def _curl_points(style: Style, solid: Solid, seed: int) -> np.ndarray:
     lon = (index * 2.399963) % (2 * np.pi) - np.pi
     low = style.hem if style.hem is not None else style.nape
     y = solid.top - (solid.top - low) * index / count
-    keep = y > edge_height(style, lon) + 0.3 * style.curl
+    keep = y > edge_height(style, lon) + (0.3 if style.hem is None else 0.0) * style.curl
     points = solid.points(lon[keep], y[keep])
     outward = points - np.array([0, 0.1, -0.1], np.float32)
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
@@ -221,3 +222,12 @@ def _curl_relief(places: np.ndarray, curls: np.ndarray) -> np.ndarray:
         lit_side = curl[:3] + curl[3:6] * curl[6] + np.array([-0.3, 0.35, 0.1]) * curl[6]
         nearest = np.minimum(nearest, np.linalg.norm(places - lit_side, axis=1) / curl[6])
     return 0.13 - 0.17 * np.clip(nearest, 0, 1.5)
+
+
+def _knitting(points: np.ndarray, style: Style) -> np.ndarray:
+    """Return light and dark (M,) of a knitted hat: ribs, finer on the folded brim, which throws a shadow."""
+    longitude = np.arctan2(points[..., 0], points[..., 2] + 0.15)
+    over = points[..., 1] - edge_height(style, longitude) - style.brim
+    ribs = 0.06 * np.sin(38 * longitude) * np.where(over < 0, 1.2, 0.7)
+    fold = 0.08 * (over < 0) - 0.25 * np.exp(-np.clip(over, 0, 9) / 0.04) * (over >= 0)
+    return (ribs + fold).ravel()

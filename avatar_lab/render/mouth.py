@@ -46,7 +46,7 @@ class Mouth:
 def place_mouth(rig: Rig) -> Mouth:
     """Shape the mouth for this pose and put it on the face."""
     who, f = rig.who, rig.face
-    half = who.mouth_width * (0.94 + 0.28 * f.smile + 0.26 * f.stretch - 0.50 * f.pucker - 0.14 * f.jaw_open)
+    half = who.mouth_width * (0.94 + 0.28 * f.smile + 0.26 * f.stretch - 0.44 * f.pucker - 0.14 * f.jaw_open)
     half = max(half, 0.10)
     corner = 0.034 + 0.105 * f.smile - 0.095 * f.frown + 0.01 * f.stretch
     bend = np.abs(U) ** 1.6
@@ -56,6 +56,8 @@ def place_mouth(rig: Rig) -> Mouth:
     arch = (1 - U**2) ** (1.0 - 0.5 * roundness)
     gap_top = 0.045 * f.jaw_open + 0.022 * f.stretch + 0.030 * f.smile * f.jaw_open + 0.015 * f.pucker
     gap_low = 0.235 * f.jaw_open + 0.042 * f.stretch * (1 - f.jaw_open) + 0.018 * f.pucker
+    even = 0.055 * f.jaw_open * f.pucker  # an "o" opens upwards too
+    gap_top, gap_low = gap_top + even, gap_low - even
     gap_top *= 1 - 0.9 * f.smile * f.jaw_open  # in a laugh the upper lip stays bowed like the smile
     inner_top = line + gap_top * arch
     inner_low = line - gap_low * arch ** (0.85)
@@ -115,8 +117,8 @@ def _inside(rig: Rig, mouth: Mouth, area: tuple[int, int, int, int]) -> None:
     depth = (low - top)[:, 1:].max() / unit
     if depth > 0.07:
         middle = (low[COUNT // 2] + top[COUNT // 2] * 0.0)[None]
-        across = (low[-5] - low[4]) * 0.36
-        down = (low - top)[COUNT // 2] * 0.42
+        across = (low[-5] - low[4]) * (0.36 - 0.08 * f.pucker)
+        down = (low - top)[COUNT // 2] * (0.42 - 0.14 * f.pucker)
         ring = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         paint.fill(patch, middle + np.cos(ring)[:, None] * across + np.sin(ring)[:, None] * down, TONGUE)
         tip = middle + (0, -0.004 * unit)

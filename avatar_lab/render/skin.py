@@ -130,7 +130,9 @@ def _hairline(points: np.ndarray, longitude: np.ndarray, who: Character) -> tupl
     if who.hair_style == "bald":
         return np.zeros(over.shape), np.zeros(over.shape)
     if who.hair_style in ("beanie", "hijab"):
-        return np.zeros(over.shape), 0.22 * np.exp(-np.abs(over) / 0.05)
+        below = points[..., 1] - edge_height(STYLES["buzz"], longitude)
+        scalp = 0.8 * _soft(below, -0.05, 0.05) if style.brim else np.zeros(over.shape)
+        return scalp, 0.22 * np.exp(-np.abs(over) / 0.05)
     cropped = who.hair_style == "buzz"
     scalp = _soft(over, -0.055, 0.045) * 0.86 if cropped else _soft(over, -0.035, 0.03) * 0.5
     hanging = (
@@ -153,14 +155,14 @@ def _beard(points: np.ndarray, who: Character, rng: np.random.Generator) -> np.n
         - 0.10 * np.exp(-((x / 0.22) ** 2))
     )
     beard = _soft(edge - y + 0.015 * noise, 0.0, 0.07)
-    lip = ((x / 0.25) ** 2 + ((y - sculpt.MOUTH_Y + 0.01) / 0.115) ** 2) < 1
+    lip = ((x / 0.25) ** 2 + ((y - sculpt.MOUTH_Y + 0.015) / 0.095) ** 2) < 1
     moustache = (
         _soft(-0.475 - 0.30 * x**1.5 - y, 0, 0.03) * _soft(0.36 - x, 0, 0.05) * (y > sculpt.MOUTH_Y - 0.12)
     )
     if who.beard == "moustache":
         cover = moustache * _soft(y - sculpt.MOUTH_Y + 0.02, 0, 0.03)
     else:
-        cover = np.maximum(beard * (1 - lip * (x < 0.20) * (y < -0.70)), moustache)
+        cover = np.maximum(beard * (1 - lip * (y < -0.55) * (y > -0.73)), moustache)
     ahead = _soft(z, -0.12, 0.05)
     strength = {"stubble": 0.30, "moustache": 0.95, "short": 0.82, "full": 0.96}[who.beard]
     return cover * ahead * strength * np.clip(1 + 0.10 * noise, 0, 1)

@@ -18,7 +18,26 @@ from avatar_lab.render.character import Character
 from avatar_lab.render.light import cloth_ramp, ramp_colour, skin_ramp
 
 FOLLOW: Final = 0.35  # share of a head shift that the shoulders follow
-COLLAR_Y: Final = -1.30
+LAPEL: Final = (
+    (0.48, -1.14),
+    (0.70, -1.30),
+    (0.72, -1.58),
+    (0.56, -1.62),
+    (0.60, -1.72),
+    (0.10, -2.40),
+    (0.04, -2.20),
+    (0.40, -1.42),
+)
+HOOD: Final = (
+    (0.46, -1.06),
+    (0.74, -1.16),
+    (0.72, -1.40),
+    (0.30, -1.62),
+    (0.00, -1.70),
+    (0.02, -1.58),
+    (0.34, -1.42),
+    (0.46, -1.06),
+)
 
 
 @dataclass(frozen=True)
@@ -164,7 +183,7 @@ class _Tailor:
 
     def _v_neck(self) -> None:
         self._neckline(
-            (-0.48, -1.22), (-0.36, -1.38), (-0.03, -1.66), (0.03, -1.66), (0.36, -1.38), (0.48, -1.22)
+            (-0.48, -1.22), (-0.36, -1.38), (-0.10, -1.60), (0.10, -1.60), (0.36, -1.38), (0.48, -1.22)
         )
 
     def _turtleneck(self) -> None:
@@ -216,16 +235,15 @@ class _Tailor:
         rim = self._at((-0.52, -1.22), (-0.30, -1.42), (0.0, -1.52), (0.30, -1.42), (0.52, -1.22), count=30)
         self._fill(paint.ribbon(rim, np.full(30, 0.06 * HEAD_UNIT * self.canvas)), self.accent, 0.70)
         for side in (-1, 1):
-            lapel = self._sharp((side * 0.48, -1.14), (side * 0.70, -1.30), (side * 0.72, -1.58), (side * 0.56, -1.62),
-                                (side * 0.60, -1.72), (side * 0.10, -2.4), (side * 0.04, -2.2), (side * 0.40, -1.42))  # fmt: skip
+            outline = np.array(LAPEL) * (side, 1)
+            lapel = to_canvas(outline, self.canvas)
             self._shade(lapel, self.cloth, 0.1, 0.5, 0.03)
             self._fill(lapel, self.cloth, 0.80 if side < 0 else 0.66)
 
     def _hoodie(self) -> None:
         self._neckline((-0.56, -1.22), (-0.40, -1.42), (0.0, -1.58), (0.40, -1.42), (0.56, -1.22), rim=0.0)
         for side in (-1, 1):
-            hood = self._at((side * 0.46, -1.06), (side * 0.74, -1.16), (side * 0.72, -1.40), (side * 0.30, -1.62),
-                            (0.0, -1.70), (side * 0.02, -1.58), (side * 0.34, -1.42), (side * 0.46, -1.06), count=40)  # fmt: skip
+            hood = to_canvas(paint.smooth_curve(np.array(HOOD) * (side, 1), 40), self.canvas)
             self._shade(hood + (0, 0.04 * HEAD_UNIT * self.canvas), self.cloth, 0.1, 0.5, 0.04)
             self._fill(hood, self.cloth, 0.82 if side < 0 else 0.68)
             cord = self._at((side * 0.22, -1.60), (side * 0.25, -1.75), (side * 0.22, -1.90), count=10)
