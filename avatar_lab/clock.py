@@ -7,9 +7,10 @@ time passes.
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Clock(Protocol):
     """Anything that tells monotonic seconds."""
 

@@ -42,7 +42,7 @@ def _one_of(name: str, value: str, kind: Any) -> None:
 class AudioConfig:
     """What the generator hears: `mel` (causal log-mel) or `wav2vec2` (hidden layers of wav2vec2-base)."""
 
-    kind: Literal["mel", "wav2vec2"] = "mel"
+    kind: str = "mel"
     bands: int = 80
     hops_per_frame: int = 4
     context_frames: int = 3  # frames of mel that one frame's feature sees, itself included
@@ -68,7 +68,7 @@ class GeneratorConfig:
     block: int = 5
     window: int = 50
     lookahead: int = 2
-    mask: MaskKind = "released"
+    mask: str = "released"  # one of MaskKind
     cross_window: int = 2
     cross_within_block: bool = True  # never look at conditions that have not arrived yet
     condition_width: int = 128
@@ -114,7 +114,7 @@ class SamplerConfig:
     guidance: Mapping[str, float] = field(
         default_factory=lambda: MappingProxyType({"audio": 1.5, "user": 2.0})
     )
-    guidance_form: GuidanceForm = "nested"
+    guidance_form: str = "nested"  # one of GuidanceForm
 
     def __post_init__(self) -> None:
         _require(self.nfe >= 1, f"nfe must be >= 1; got {self.nfe}.")

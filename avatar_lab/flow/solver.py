@@ -33,7 +33,7 @@ class Sample:
 def sample(
     velocity: Velocity,
     noise: Float[Tensor, "b t d"],
-    schedule: Float[Tensor, "r t"],
+    schedule: Float[Tensor, "r _t"],
     on_round: OnRound | None = None,
 ) -> Sample:
     """Integrate `d noisy / d sigma = velocity` along the rows of `schedule`.

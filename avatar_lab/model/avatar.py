@@ -30,6 +30,7 @@ from avatar_lab.model.weights import (
     without_prefix,
 )
 from avatar_lab.motion.autoencoder import MotionAutoencoder
+from avatar_lab.motion.saved import load_autoencoder
 from avatar_lab.motion.space import MotionSpace
 
 GENERATOR_FILE = "generator.safetensors"
@@ -106,16 +107,6 @@ def read(path: Path) -> Avatar:
     return avatar
 
 
-def read_autoencoder(path: Path) -> MotionAutoencoder:
-    """Read shipped autoencoder weights; their header holds the configuration."""
-    from avatar_lab.config import AutoencoderConfig
-
-    tensors, meta = load_tensors(path)
-    autoencoder = MotionAutoencoder(AutoencoderConfig(**meta["config"]))
-    load_strict(autoencoder, tensors, path.name)
-    return autoencoder
-
-
 def choose_device(device: str) -> torch.device:
     """Turn "auto", "cpu", "cuda", "mps" into a device; raises ConfigError when it is not there."""
     if device == "auto":
@@ -158,7 +149,7 @@ def load(name: str = "lab", device: str = "auto", checkpoint: str | Path | None 
         )
     if (folder / AUTOENCODER_FILE).exists():
         verify(folder / AUTOENCODER_FILE)
-        avatar.autoencoder = read_autoencoder(folder / AUTOENCODER_FILE).to(chosen)
+        avatar.autoencoder = load_autoencoder(folder / AUTOENCODER_FILE)[0].to(chosen)
     avatar.generator.to(chosen)
     avatar.audio_encoder.to(chosen)
     avatar.device = chosen

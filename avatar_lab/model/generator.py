@@ -134,7 +134,7 @@ class Generator(nn.Module):
     def forward(
         self,
         noisy: Float[Tensor, "b t k"],
-        sigma: Float[Tensor, "b t"],
+        sigma: Float[Tensor, "_b _t"],
         condition: Float[Tensor, "b c w"],
         reference: Float[Tensor, "b k"],
         start: int = 0,

@@ -81,7 +81,7 @@ class MotionSpace:
         """Turn a face track into coefficients."""
         return (check_track(face) - self.mean) @ self.forward
 
-    def decode(self, coefficients: Float32[np.ndarray, "T K"]) -> Float32[np.ndarray, "T P"]:
+    def decode(self, coefficients: Float32[np.ndarray, "_T _K"]) -> Float32[np.ndarray, "_T P"]:
         """Turn coefficients into a face track, clamped to the ranges of `FACE_SPECS`."""
         if coefficients.ndim != 2 or coefficients.shape[1] != self.dim:
             raise ShapeError(

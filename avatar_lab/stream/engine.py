@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Num, UInt8
 from torch import Tensor
 
 from avatar_lab.config import SAMPLES_PER_FRAME, SamplerConfig
@@ -26,7 +26,6 @@ from avatar_lab.data.face import FACE_DIM, check_track, neutral
 from avatar_lab.errors import ConfigError, ShapeError, StreamError
 from avatar_lab.flow.schedule import SCHEDULES
 from avatar_lab.model.avatar import Avatar
-from avatar_lab.motion.neural_picture import NeuralPicture
 from avatar_lab.render.picture import Picture, make_picture
 from avatar_lab.stream.meter import Meter
 from avatar_lab.stream.motion_stream import MotionStream
@@ -94,9 +93,9 @@ class AvatarEngine:
 
     def step(
         self,
-        user_face: Float32[np.ndarray, "b p"] | None = None,
-        user_audio: Float32[np.ndarray, "n"] | None = None,
-        avatar_audio: Float32[np.ndarray, "n"] | None = None,
+        user_face: Num[np.ndarray, "*_"] | None = None,
+        user_audio: Num[np.ndarray, "*_"] | None = None,
+        avatar_audio: Num[np.ndarray, "*_"] | None = None,
     ) -> AvatarBlock:
         """Advance by one block of B frames.
 
@@ -179,5 +178,7 @@ def choose_picture(avatar: Avatar, kind: str | None, character: int, size: int) 
     if kind == "neural":
         if avatar.autoencoder is None:
             raise ConfigError("This avatar has no autoencoder weights; use picture='puppet'.")
+        from avatar_lab.motion.neural_picture import NeuralPicture
+
         return NeuralPicture(avatar.autoencoder, avatar.space, character=character, size=size)
     return make_picture(kind, character, size)

@@ -177,10 +177,12 @@ def lip_correlation(made: np.ndarray, truth: np.ndarray, said: np.ndarray) -> fl
     for face, real, audio in zip(made, truth, said, strict=True):
         talking = speaking(audio)
         scores.append(correlation(column(face, "jaw_open")[talking], column(real, "jaw_open")[talking]))
-    return float(np.nanmean(scores))
+    known = [score for score in scores if np.isfinite(score)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def mouth_in_silence(made: np.ndarray, said: np.ndarray) -> float:
-    """Return the mean jaw opening while the avatar is silent."""
+    """Return the mean jaw opening while the avatar is silent (NaN when it never is)."""
     still = [column(face, "jaw_open")[~speaking(audio)] for face, audio in zip(made, said, strict=True)]
-    return float(np.concatenate(still).mean())
+    frames = np.concatenate(still)
+    return float(frames.mean()) if frames.size else float("nan")

@@ -63,7 +63,7 @@ class Reaction:
 def react(
     avatar: Avatar,
     user: Performance | str | Path,
-    speech: str | Path | Float32[np.ndarray, "n"] | None = None,
+    speech: str | Path | np.ndarray | None = None,
     *,
     character: int = 0,
     picture: str | None = "puppet",

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from avatar_lab.clock import Clock
-from avatar_lab.config import AvatarConfig, LossKind
+from avatar_lab.config import AvatarConfig
 from avatar_lab.data.performance import Dyad
 from avatar_lab.errors import ConfigError
 from avatar_lab.flow.path import block_sigma, interpolate, velocity_target
@@ -39,7 +39,7 @@ class ForcingConfig:
 
     batch: int = 16
     history: int = 75
-    loss: LossKind = "l2"
+    loss: str = "l2"  # one of LossKind
     cue_share: float = 0.5  # at the start; falls to zero at `cue_until` of the budget
     cue_until: float = 0.7
     dropout: dict[str, float] = field(
@@ -163,7 +163,12 @@ def train(
             batch = without_history(batch, window)
         return module.loss(batch, generator), {"cue_share": share}
 
-    fit(module, compute_loss, loop, out, report=report, progress=progress, clock=clock)
+    def export(step: int, averaged: dict[str, Tensor]) -> None:
+        partial = build(config, space)
+        ForcingModule(partial, forcing).load_state_dict(averaged)
+        partial.save(out / "generator.safetensors", {"steps": step, "seed": loop.seed})
+
+    fit(module, compute_loss, loop, out, report=report, on_save=export, progress=progress, clock=clock)
     avatar.eval().save(out / "generator.safetensors", {"steps": report.steps, "seed": loop.seed})
     return avatar, report
 

@@ -133,7 +133,7 @@ def fit(
         report.steps += 1
         report.minutes = (clock.now() - began) / 60
         report.share = _share(config, report)
-        _average(running, metrics | {"loss": loss.item(), "gradient_norm": norm.item()})
+        _average(running, metrics | {"loss": float(loss.detach()), "gradient_norm": float(norm)})
         bar.update()
         if report.steps % config.log_every == 0:
             report.metrics = dict(running)
