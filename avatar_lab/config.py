@@ -132,9 +132,10 @@ class AutoencoderConfig:
     latent_dim: int = 128
     channels: int = 24  # at the finest scale; doubles per halving up to max_channels
     max_channels: int = 128
-    head_layers: int = 5  # equalised linear layers from the latent to the coefficients
+    head_layers: int = 2  # equalised linear layers from the latent to the coefficients
     linear_head: bool = False  # released: no activation between them
     normalise_latent: bool = True  # released: no LayerNorm after the bottleneck
+    normalise_features: bool = True  # released: no group normalisation in the encoder
     warp_picture: bool = True  # the source picture itself is the last feature that is warped
     released_warp: bool = False  # grid by corners, zeros outside, RGB of the warped features only
 
@@ -148,6 +149,10 @@ class AutoencoderConfig:
             f"coefficients {self.coefficients} cannot exceed latent_dim {self.latent_dim}.",
         )
         _require(self.head_layers >= 1, f"head_layers must be >= 1; got {self.head_layers}.")
+        _require(
+            not self.normalise_features or self.channels % 8 == 0 == self.max_channels % 8,
+            f"channels are normalised in groups of 8; got {self.channels} and {self.max_channels}.",
+        )
 
 
 @dataclass(frozen=True)
@@ -231,8 +236,10 @@ PRESETS: Final[Mapping[str, AvatarConfig]] = MappingProxyType(
                 latent_dim=512,
                 channels=32,
                 max_channels=512,
+                head_layers=5,
                 linear_head=True,
                 normalise_latent=False,
+                normalise_features=False,
                 warp_picture=False,
                 released_warp=True,
             ),
