@@ -69,7 +69,7 @@ def event_recall(
 
 
 def rpcc(
-    user: Float[np.ndarray, "t p"], truth: Float[np.ndarray, "t p"], generated: Float[np.ndarray, "t p"]
+    user: Float[np.ndarray, "*t p"], truth: Float[np.ndarray, "*t p"], generated: Float[np.ndarray, "*t p"]
 ) -> float:
     """Return |PCC(user, truth) - PCC(user, generated)|, all columns flattened into one correlation."""
 

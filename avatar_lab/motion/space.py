@@ -27,8 +27,23 @@ from safetensors.numpy import load_file
 from avatar_lab.data.face import FACE_DIM, FACE_INDEX, check_track, clamp
 from avatar_lab.errors import CheckpointError, ShapeError
 
-VARIANCE_FLOOR: Final = 0.1
-EVERYDAY: Final = {"yaw": 4.0, "pitch": 2.5, "roll": 2.0, "x": 0.03, "y": 0.03, "scale": 0.03}
+VARIANCE_FLOOR: Final = 0.3
+EVERYDAY: Final = {
+    "yaw": 4.0,
+    "pitch": 2.5,
+    "roll": 2.0,
+    "x": 0.03,
+    "y": 0.03,
+    "scale": 0.03,
+    "pucker": 0.12,
+    "stretch": 0.12,
+    "frown": 0.12,
+    "brow_raise": 0.15,
+    "brow_furrow": 0.12,
+    "squint": 0.15,
+    "gaze_yaw": 8.0,
+    "gaze_pitch": 6.0,
+}
 DEFAULT_FILE: Final = Path(__file__).parents[1] / "weights" / "lab" / "motion_space.safetensors"
 
 

@@ -29,19 +29,19 @@ class UserAugmentation:
         default_factory=lambda: {
             "yaw": 7.0,
             "pitch": 5.0,
-            "roll": 3.0,
+            "roll": 4.0,
             "x": 0.05,
             "y": 0.05,
             "scale": 0.06,
-            "gaze_yaw": 4.0,
-            "gaze_pitch": 4.0,
-            "brow_raise": 0.04,
-            "squint": 0.04,
+            "gaze_yaw": 6.0,
+            "gaze_pitch": 6.0,
+            "brow_raise": 0.08,
+            "squint": 0.08,
             "frown": 0.03,
-            "smile": 0.04,
+            "smile": 0.06,
         }
     )
-    gain: tuple[float, float] = (0.7, 1.3)  # of expressions
+    gain: tuple[float, float] = (0.7, 1.3)  # of each expression
     noise: float = 0.05  # tracker noise, in coefficients
     room: float = 0.3  # highest noise floor, in log-mel units (0.3 is 24 dB above silence)
 
@@ -61,7 +61,8 @@ class Augmenter:
         batch, frames, _ = motion.shape
         low, high = self.config.gain
         face = motion @ self.inverse + self.mean
-        gain = low + (high - low) * torch.rand(batch, 1, 1, generator=generator)
+        many = _EXPRESSIONS.stop - _EXPRESSIONS.start
+        gain = low + (high - low) * torch.rand(batch, 1, many, generator=generator)
         face = torch.cat(
             [
                 face[..., : _EXPRESSIONS.start],

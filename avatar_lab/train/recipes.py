@@ -43,7 +43,7 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "tiny": Recipe(0.2, 400, 2e-3, ForcingConfig(batch=8, history=40)),
-    "lab": Recipe(8.0, 9000, 1e-3, ForcingConfig()),
+    "lab": Recipe(8.0, 7000, 1e-3, ForcingConfig()),
 }
 
 

@@ -23,7 +23,7 @@ def test_a_fitted_space_is_white() -> None:
     face = tracks(5000)
     coefficients = MotionSpace.fit(face).encode(face)
     assert np.abs(coefficients.mean(0)).max() < 0.01
-    np.testing.assert_allclose(np.cov(coefficients.T), np.eye(18), atol=0.02)
+    np.testing.assert_allclose(np.cov(coefficients.T), np.eye(18), atol=0.05)
 
 
 def test_what_hardly_moves_is_not_blown_up() -> None:
