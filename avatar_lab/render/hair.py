@@ -46,6 +46,9 @@ class Hair:
         self.mesh = _shell(self.style, self.solid, skull)
         loose = smoothstep(-self.mesh[:, 1], 0.55, 1.7)
         self._loose = (0.75 * loose).astype(np.float32)[:, None]
+        middle = np.linspace(-np.pi, np.pi, COLUMNS, endpoint=False) + np.pi / COLUMNS
+        self._outward = np.stack([np.sin(middle), 0 * middle, np.cos(middle)], 1).astype(np.float32)
+        self._high = self.mesh.reshape(RINGS + 1, COLUMNS + 1, 3)[1:, 1:, 1] > 0.3
         self._curls = _curl_points(self.style, self.solid, who.seed)
 
     def outlines(self, view: View, hanging: View) -> np.ndarray:
@@ -61,6 +64,8 @@ class Hair:
         before = np.zeros((canvas, canvas), np.uint8)
         down, across = pixels[1:, :-1] - pixels[:-1, 1:], pixels[1:, 1:] - pixels[:-1, :-1]
         facing = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0] > 0
+        # the underside at the nape faces the viewer, but lies behind the head
+        facing &= (self._outward @ view.rotation[2] > -0.30) | self._high
         points = paint.fixed(pixels)
         for mask, wanted in ((before, facing), (behind, ~facing)):
             for strips in _strips(points, wanted):
@@ -202,12 +207,12 @@ def _curl_points(style: Style, solid: Solid, seed: int) -> np.ndarray:
     if not style.curl:
         return np.zeros((0, 7), np.float32)
     rng = np.random.default_rng([seed, 31])
-    count = int(3.4 / style.curl**1.6)
+    count = int(6.5 / style.curl**1.6)
     index = np.arange(count) + 0.5
     lon = (index * 2.399963) % (2 * np.pi) - np.pi
     low = style.hem if style.hem is not None else style.nape
     y = solid.top - (solid.top - low) * index / count
-    keep = y > edge_height(style, lon) + (0.3 if style.hem is None else 0.0) * style.curl
+    keep = y > edge_height(style, lon) + (0.8 if style.hem is None else 0.1) * style.curl
     points = solid.points(lon[keep], y[keep])
     outward = points - np.array([0, 0.1, -0.1], np.float32)
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)

@@ -20,6 +20,7 @@ from avatar_lab.data.face import FaceParams, check_track, clamp
 from avatar_lab.errors import ConfigError, ShapeError
 from avatar_lab.render import extras, eyes, features, knots, mouth, paint, sculpt, veil, wardrobe
 from avatar_lab.render.backdrop import paint_backdrop
+from avatar_lab.render.body import Body, draw_neck
 from avatar_lab.render.camera import View
 from avatar_lab.render.character import Character
 from avatar_lab.render.hair import Hair, hanging_view
@@ -119,14 +120,14 @@ class Puppet:
         if self._hair.visible:
             cv2.copyTo(self._hair_inside, behind, image)
             knots.draw_knot(image, self._hair.style.knot, self._hair.ramp, rig.view, hanging)
-        shift = wardrobe.body_shift(rig.face, self._canvas)
-        clothes = self._clothes
-        if clothes.back_mask.any():
-            wardrobe.paste_shifted(image, clothes.back, clothes.back_mask, shift)
-        wardrobe.draw_neck(image, self.identity, rig.view, shift, hull)
-        wardrobe.paste_shifted(image, clothes.front, clothes.front_mask, shift)
+        body = Body.of(rig.face, self._canvas)
+        if self._clothes.back:
+            self._clothes.back.paste(image, body)
+        draw_neck(image, self.identity, rig.view, body, hull)
+        if self._clothes.front:
+            self._clothes.front.paste(image, body)
         if self.identity.hair_style == "hijab":
-            veil.draw_veil(image, self._hair.ramp, rig.view, shift)
+            veil.draw_veil(image, self._hair.ramp, rig.view, body)
         self._paint_sides(rig, near=False)
 
     def _paint_sides(self, rig: Rig, near: bool) -> None:

@@ -50,7 +50,7 @@ STYLES: Final[dict[str, Style]] = {
     "ponytail": Style(0.06, 0.09, 0.56, 0.80, 0.42, 1.28, burn=-0.08, ear=0.12, part=-0.25, sweep=0.14,
                       knot="tail", pole=(0.0, 0.55, -0.85)),
     "curly": Style(0.30, 0.30, 0.56, 0.78, 0.44, 1.18, hem=-0.72, flare=0.04, curl=0.17),
-    "afro": Style(0.30, 0.36, 0.56, 0.82, 0.44, 1.30, burn=-0.06, ear=0.02, nape=-0.45, curl=0.13),
+    "afro": Style(0.30, 0.36, 0.56, 0.82, 0.44, 1.30, burn=-0.06, ear=0.02, nape=-0.25, curl=0.14),
     "pixie": Style(0.09, 0.15, 0.50, 0.80, 0.40, 1.26, burn=-0.16, ear=0.06, nape=-0.42, part=0.26, sweep=0.13,
                    pole=(0.28, 0.88, 0.30)),
     "curly_short": Style(0.08, 0.20, 0.56, 0.84, 0.44, 1.32, burn=0.02, ear=0.18, nape=-0.10, curl=0.115),
@@ -80,8 +80,10 @@ def edge_height(style: Style, longitude: np.ndarray) -> np.ndarray:
     low = style.hem if style.hem is not None else style.burn
     front = in_front + (style.temple - style.hairline) * smoothstep(side, 0.25 * style.corner, style.corner)
     before_ear = front + (low - front) * smoothstep(side, style.corner, style.tuck)
-    if style.hem is not None:
-        return before_ear
+    if style.hem is not None:  # the front corner of the curtain is rounded off
+        return before_ear + 0.11 * np.exp(-(((side - style.tuck) / 0.22) ** 2)) * smoothstep(
+            -before_ear, 0.0, 0.4
+        )
     over_ear = before_ear + (style.ear - low) * smoothstep(side, style.tuck + 0.05, style.tuck + 0.22)
     return over_ear + (style.nape - style.ear) * smoothstep(side, style.tuck + 0.75, style.tuck + 1.10)
 

@@ -5,24 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from avatar_lab.render import paint
+from avatar_lab.render.body import Body
 from avatar_lab.render.camera import View
 from avatar_lab.render.light import ramp_colour
-from avatar_lab.render.wardrobe import to_canvas
 
 
-def draw_veil(image: np.ndarray, ramp: np.ndarray, view: View, shift: np.ndarray) -> None:
+def draw_veil(image: np.ndarray, ramp: np.ndarray, view: View, body: Body) -> None:
     """Paint the cloth between the turning head and the resting chest, with a few folds."""
-    canvas = image.shape[0]
     cheeks = np.array(
         [[-0.86, 0.0, 0.0], [-0.80, -0.55, 0.05], [0.80, -0.55, 0.05], [0.86, 0.0, 0.0]], np.float32
     )
     high = view.project(cheeks)
-    low = (
-        to_canvas(
-            np.array([[0.98, -1.45], [0.45, -1.74], [0.0, -1.80], [-0.45, -1.74], [-0.98, -1.45]]), canvas
-        )
-        + shift
-    )
+    low = body.place(np.array([[0.98, -1.45], [0.45, -1.74], [0.0, -1.80], [-0.45, -1.74], [-0.98, -1.45]]))
     right = paint.smooth_curve(np.stack([high[3], high[2], low[0]]), 12)
     left = paint.smooth_curve(np.stack([low[4], high[1], high[0]]), 12)
     chest = paint.smooth_curve(low, 20)
