@@ -265,3 +265,14 @@ def test_bars_vanish_when_something_fails(monkeypatch: pytest.MonkeyPatch) -> No
     kept.report("generate", 2, 2)
     kept.close(failed=False)
     assert not kept._progress.live.transient
+
+
+def test_numbers_that_are_none_become_null(tmp_path: Path) -> None:
+    from avatar_lab.cli.files import write_json
+
+    write_json(tmp_path / "n.json", {"a": float("nan"), "b": [1.5, float("inf")], "c": {"d": 2}})
+    assert json.loads((tmp_path / "n.json").read_text("utf-8")) == {
+        "a": None,
+        "b": [1.5, None],
+        "c": {"d": 2},
+    }

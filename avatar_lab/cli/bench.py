@@ -6,7 +6,6 @@ not in it. `bench/first.py` in the repository measures those, too.
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -26,7 +25,7 @@ def bench(
 ) -> None:
     """Measure how fast the avatar answers on this machine."""
     from avatar_lab.cli import console
-    from avatar_lab.cli.files import check_json
+    from avatar_lab.cli.files import check_json, write_json
 
     check_json(json_file)
     kind = None if picture is options.PictureKind.none else picture.value
@@ -34,7 +33,7 @@ def bench(
         result = measure(seconds, preset, device, checkpoint, kind, size, nfe, report)
     show(result)
     if json_file is not None:
-        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_json(json_file, result)
         console.name_files({"numbers": json_file})
 
 
@@ -87,7 +86,7 @@ def show(result: dict[str, Any]) -> None:
     from avatar_lab.cli import console
 
     timing = result["timing"]
-    table = Table(title=f"one block, {timing['buffer_ms']:.0f} ms of conversation", title_justify="left")
+    table = Table(title=f"one block: {timing['buffer_ms']:.0f} ms", title_justify="left")
     for column in ("stage", "p50 ms", "p95 ms"):
         table.add_column(column, justify="left" if column == "stage" else "right")
     for stage, ms in timing["stages"].items():

@@ -7,7 +7,6 @@ table. Notebook: 09.
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -33,7 +32,7 @@ def evaluate(
     """Judge the avatar on held-out conversations, with its user, with a stranger and with nobody."""
     import avatar_lab as al
     from avatar_lab.cli import console
-    from avatar_lab.cli.files import check_json
+    from avatar_lab.cli.files import check_json, write_json
     from avatar_lab.cli.hardware import hardware
     from avatar_lab.stream.engine import sampler_with
     from avatar_lab.stream.evaluate import evaluate as judge
@@ -51,7 +50,7 @@ def evaluate(
     if json_file is not None:
         settings = {"preset": preset, "conversations": len(dyads), "seed": seed, "nfe": sampler.nfe}
         result = {"scores": scores, "settings": settings, "hardware": hardware(str(avatar.device))}
-        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_json(json_file, result)
         console.name_files({"numbers": json_file})
 
 

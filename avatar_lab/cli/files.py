@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 from avatar_lab.data.performance import Performance, fit_audio
 from avatar_lab.errors import CheckpointError, MediaError
@@ -50,6 +52,19 @@ def check_json(path: Path | None) -> None:
         from avatar_lab.data.media import check_writable
 
         check_writable(path, (".json",))
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write numbers; what is not a number (no event happened) becomes null."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: clean(inner) for name, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [clean(inner) for inner in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    path.write_text(json.dumps(clean(values), indent=2) + "\n", encoding="utf-8")
 
 
 def verify_weights() -> tuple[list[str], list[str]]:
