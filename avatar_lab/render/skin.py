@@ -43,8 +43,8 @@ class Skin:
         self._occlusion = (_occlusion(rest, who) * (1 - shadow)).astype(np.float32).ravel()
         self._tone = _tone(rest, who, rng)
         cover = np.maximum(_beard(rest, who, rng), scalp)
-        self._cover = None if cover.max() < 0.02 else cover.astype(np.float32)
-        self._bare = None if self._cover is None else (1 - cover).astype(np.float32)
+        self._has_cover = bool(cover.max() > 0.02)
+        self._cover, self._bare = cover.astype(np.float32), (1 - cover).astype(np.float32)
         self._hair_ramp = hair_ramp(who.hair)
         self.mesh = outline_mesh(self.solid, 40, 36)
 
@@ -54,7 +54,7 @@ class Skin:
         levels = lit_levels(normals, view, GLOSS)
         levels *= self._occlusion
         colours = cv2.multiply(colour_texture(levels, self.ramp, self.grid.shape), self._tone, scale=1 / 255)
-        if self._cover is None:
+        if not self._has_cover:
             return colours
         grown = colour_texture(levels * 0.94, self._hair_ramp, self.grid.shape)
         return cv2.blendLinear(grown, colours, self._cover, self._bare)

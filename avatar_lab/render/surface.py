@@ -132,7 +132,8 @@ def paste(
     x0, y0, x1, y1 = area
     small = (max(2, round((x1 - x0) * detail)), max(2, round((y1 - y0) * detail)))
     dense = cv2.resize(texels, small, interpolation=cv2.INTER_LINEAR)
-    colours = cv2.remap(texture, dense, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    across, down = cv2.split(dense)
+    colours = cv2.remap(texture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if small != (x1 - x0, y1 - y0):
         colours = cv2.resize(colours, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
     cv2.copyTo(colours, mask[y0:y1, x0:x1], image[y0:y1, x0:x1])
