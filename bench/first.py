@@ -8,9 +8,9 @@ Every row says what was measured, against which floor and aim. The JSON holds
     rows       {key, name, unit, value, floor, aim, higher_is_better, verdict}
     details    the whole evaluation reports behind the rows
 
-Speed is measured on as many threads as torch takes, except where a row says "one core". The
-autoencoder's quality is copied from the report that `bench/autoencoder.py` wrote. Rows about a real video need `--video` (never a file of this
-repository) and are left out without it.
+Speed is measured on as many threads as torch takes, except where a row says "one core". The autoencoder's quality is
+copied from the report that `bench/autoencoder.py` wrote. Rows about a real video need `--video` (never a file of
+this repository) and are left out without it.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ import numpy as np
 import torch
 
 import avatar_lab as al
+from avatar_lab.cli.evaluate import HELD_OUT_SEED
 from avatar_lab.cli.hardware import hardware
 from avatar_lab.clock import SystemClock
 from avatar_lab.data.face import FACE_SPECS, clamp
 
-HELD_OUT_SEED = 900
 CLOCK = SystemClock()
 RESULTS = Path(__file__).parent / "results"
 
