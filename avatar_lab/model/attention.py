@@ -9,6 +9,8 @@ Notebook: 04. Source: RoPE (Su et al. 2021), theta 1e4; METHOD section 4.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -16,15 +18,29 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 
-def rotate(
-    x: Float[Tensor, "b h t d"], positions: Int[Tensor, "t"], theta: float = 1e4
-) -> Float[Tensor, "b h t d"]:
-    """Rotate pairs of channels (2k, 2k + 1) by `position * theta^(-2k/d)`."""
-    pairs = x.shape[-1] // 2
-    frequency = theta ** (-torch.arange(pairs, device=x.device, dtype=torch.float32) / pairs)
+class Rotation(NamedTuple):
+    """Cosine and sine of every angle, one row per position: computed once, used by all layers."""
+
+    cos: Float[Tensor, "t p"]
+    sin: Float[Tensor, "t p"]
+
+    def last(self, frames: int) -> Rotation:
+        """Return the rotation of the last `frames` positions."""
+        return Rotation(self.cos[-frames:], self.sin[-frames:])
+
+
+def rotation(positions: Int[Tensor, "t"], head_dim: int, theta: float = 1e4) -> Rotation:
+    """Return the angles `position * theta^(-2k/d)` of channel pairs (2k, 2k + 1) as cosine and sine."""
+    pairs = head_dim // 2
+    frequency = theta ** (-torch.arange(pairs, device=positions.device, dtype=torch.float32) / pairs)
     angle = positions[:, None].to(torch.float32) * frequency
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
-    even, odd = x.unflatten(-1, (pairs, 2)).unbind(-1)
+    return Rotation(angle.cos(), angle.sin())
+
+
+def rotate(x: Float[Tensor, "b h t d"], by: Rotation) -> Float[Tensor, "b h t d"]:
+    """Rotate each pair of channels (2k, 2k + 1) of each frame."""
+    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
+    cos, sin = by.cos.to(x.dtype), by.sin.to(x.dtype)
     return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)
 
 
@@ -55,17 +71,19 @@ class SelfAttention(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "b t w"],
-        query_positions: Int[Tensor, "t"],
-        key_positions: Int[Tensor, "k"],
+        turn: Rotation,
         mask: Bool[Tensor, "t k"],
         past: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Float[Tensor, "b t w"], tuple[Tensor, Tensor]]:
-        """Return the output and this call's own (unrotated) keys and values, for the cache."""
+        """Return the output and this call's own (unrotated) keys and values, for the cache.
+
+        `turn` holds the rotations of all keys; the queries are the last of them.
+        """
         q, k, v = (split_heads(part, self.heads) for part in self.qkv(x).chunk(3, dim=-1))
         own = (k, v)
         if past is not None:
             k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
-        out = attend(rotate(q, query_positions), rotate(k, key_positions), v, mask)
+        out = attend(rotate(q, turn.last(q.shape[2])), rotate(k, turn), v, mask)
         return self.proj(out), own
 
 
@@ -93,9 +111,9 @@ class HistoryAttention(nn.Module):
     weights fit by name.
     """
 
-    def __init__(self, width: int, heads: int, rope: bool) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads, self.rope = heads, rope
+        self.heads = heads
         self.in_proj = nn.Linear(width, 3 * width)
         self.out_proj = nn.Linear(width, width)
 
@@ -111,12 +129,11 @@ class HistoryAttention(nn.Module):
         query: Float[Tensor, "b t w"],
         keys: Float[Tensor, "b h k d"],
         values: Float[Tensor, "b h k d"],
-        query_positions: Int[Tensor, "t"],
-        key_positions: Int[Tensor, "k"],
+        turn: Rotation | None,
         mask: Bool[Tensor, "t k"] | None,
     ) -> Float[Tensor, "b t w"]:
         width = query.shape[-1]
         q = split_heads(F.linear(query, self.in_proj.weight[:width], self.in_proj.bias[:width]), self.heads)
-        if self.rope:
-            q, keys = rotate(q, query_positions), rotate(keys, key_positions)
+        if turn is not None:
+            q, keys = rotate(q, turn.last(q.shape[2])), rotate(keys, turn)
         return self.out_proj(attend(q, keys, values, mask))

@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from avatar_lab.config import GeneratorConfig
-from avatar_lab.model.attention import HistoryAttention
+from avatar_lab.model.attention import HistoryAttention, rotation
 from avatar_lab.model.masks import history_mask
 
 
@@ -58,8 +58,8 @@ class DualMotionEncoder(nn.Module):
         same = config.audio_dim == width
         self.user_audio_in = nn.Identity() if same else nn.Linear(config.audio_dim, width)
         self.avatar_audio_in = nn.Identity() if same else nn.Linear(config.audio_dim, width)
-        self.user_attention = HistoryAttention(width, config.condition_heads, config.condition_rope)
-        self.joint_attention = HistoryAttention(width, config.condition_heads, config.condition_rope)
+        self.user_attention = HistoryAttention(width, config.condition_heads)
+        self.joint_attention = HistoryAttention(width, config.condition_heads)
         self.norm_user = nn.LayerNorm(width)
         self.norm_joint = nn.LayerNorm(width)
         self.out = nn.Linear(width, config.width)
@@ -113,15 +113,13 @@ class DualMotionEncoder(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Attend from `query` to `source` and its remembered past; return the result and the new past."""
         keys, values = attention.keys_values(source)
-        frames, history = query.shape[1], self.config.condition_history
-        if not self.config.causal_condition:
-            here = torch.arange(frames, device=query.device)
-            return attention(query, keys, values, here, here, None), (past[0], past[1])
-        keys = torch.cat([past[0], keys], dim=2)
-        values = torch.cat([past[1], values], dim=2)
-        query_at = torch.arange(frames, device=query.device)
-        key_at = torch.arange(frames - keys.shape[2], frames, device=query.device)
-        mask = history_mask(query_at, key_at, history)
-        out = attention(query, keys, values, query_at, key_at, mask)
-        keep = max(0, keys.shape[2] - history)
+        config, frames, device = self.config, query.shape[1], query.device
+        if not config.causal_condition:
+            return attention(query, keys, values, None, None), (past[0], past[1])
+        keys, values = torch.cat([past[0], keys], dim=2), torch.cat([past[1], values], dim=2)
+        at = torch.arange(frames - keys.shape[2], frames, device=device)
+        mask = history_mask(at[-frames:], at, config.condition_history)
+        turn = rotation(at, keys.shape[-1]) if config.condition_rope else None
+        out = attention(query, keys, values, turn, mask)
+        keep = max(0, keys.shape[2] - config.condition_history)
         return out, (keys[:, :, keep:], values[:, :, keep:])

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from avatar_lab.config import GeneratorConfig
 from avatar_lab.flow.path import check_sigma
-from avatar_lab.model.attention import CrossAttention, SelfAttention
+from avatar_lab.model.attention import CrossAttention, Rotation, SelfAttention, rotation
 from avatar_lab.model.condition import DualMotionEncoder
 from avatar_lab.model.kv_cache import KVCache, LayerKV
 from avatar_lab.model.masks import cross_attention_mask, self_attention_mask
@@ -74,15 +74,13 @@ class TransformerBlock(nn.Module):
         x: Float[Tensor, "b t w"],
         modulation: tuple[Tensor, ...],
         condition: Float[Tensor, "b c w"],
-        positions: tuple[Tensor, Tensor],
+        turn: Rotation,
         masks: tuple[Tensor, Tensor],
         past: LayerKV | None,
     ) -> tuple[Float[Tensor, "b t w"], LayerKV]:
         """Return tokens and this layer's fresh keys and values; shapes as in `Generator.forward`."""
         shift1, scale1, gate1, shift2, scale2, gate2 = modulation
-        attended, fresh = self.attention(
-            modulate(self.norm1(x), shift1, scale1), positions[0], positions[1], masks[0], past
-        )
+        attended, fresh = self.attention(modulate(self.norm1(x), shift1, scale1), turn, masks[0], past)
         x = x + gate1 * attended  # (b, t, w)
         x = x + self.cross_attention(self.norm2(x), condition, masks[1])  # (b, t, w)
         x = x + gate2 * self.mlp(modulate(self.norm3(x), shift2, scale2))  # (b, t, w)
@@ -165,10 +163,11 @@ class Generator(nn.Module):
         x = self.embed(torch.cat([noisy, repeat(reference, "b k -> b t k", t=frames)], dim=-1))  # (b, t, w)
         level = self.sigma_embedder(sigma)  # (b, t, w)
         modulation = self.modulation(level).chunk(6, dim=-1)
+        turn = rotation(positions, c.width // c.heads)
         fresh = []
         for i, block in enumerate(self.blocks):
             x, own = block(
-                x, modulation, condition, (queries, positions), masks, cache.layers[i] if cache else None
+                x, modulation, condition, turn, masks, cache.layers[i] if cache else None
             )  # (b, t, w)
             fresh.append(own)
         return GeneratorOutput(self.head(x, level), tuple(fresh))
