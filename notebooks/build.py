@@ -23,7 +23,11 @@ import nbformat
 HERE = Path(__file__).resolve().parent
 SOLUTION, LEARNER, END = "# solution >>>", "# learner >>>", "# <<<"
 PLACEHOLDER = "{{solution}}"
-KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+KERNEL = {
+    "display_name": "Python 3 (ipykernel)",
+    "language": "python",
+    "name": "python3",
+}
 
 
 def split_cell(source: str) -> tuple[str, str, str]:
@@ -45,7 +49,11 @@ def split_cell(source: str) -> tuple[str, str, str]:
     if part != "both":
         raise SystemExit(f"A cell has no closing `{END}`:\n{source}")
     has_solution = learner != solved
-    return "\n".join(learner), "\n".join(solved), "\n".join(alone) if has_solution else ""
+    return (
+        "\n".join(learner),
+        "\n".join(solved),
+        "\n".join(alone) if has_solution else "",
+    )
 
 
 def folded(solution: str) -> str:
@@ -56,7 +64,10 @@ def folded(solution: str) -> str:
 def build(path: Path) -> dict[str, nbformat.NotebookNode]:
     """Return the learner's notebook and the solution made from one source file."""
     source: Any = jupytext.read(path)
-    cells: dict[str, list[nbformat.NotebookNode]] = {"learner": [], "solution": []}
+    cells: dict[str, list[nbformat.NotebookNode]] = {
+        "learner": [],
+        "solution": [],
+    }
     last = ""
     for cell in source.cells:
         texts = {"learner": cell.source, "solution": cell.source}
@@ -64,15 +75,31 @@ def build(path: Path) -> dict[str, nbformat.NotebookNode]:
             texts["learner"], texts["solution"], alone = split_cell(cell.source)
             last = alone or last
         elif PLACEHOLDER in cell.source:
-            texts = {"learner": cell.source.replace(PLACEHOLDER, folded(last)), "solution": ""}
-        make = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
+            texts = {
+                "learner": cell.source.replace(PLACEHOLDER, folded(last)),
+                "solution": "",
+            }
+        make = (
+            nbformat.v4.new_code_cell
+            if cell.cell_type == "code"
+            else nbformat.v4.new_markdown_cell
+        )
         for kind, text in texts.items():
             if text:
                 tags = {k: v for k, v in cell.metadata.items() if k == "tags"}
                 number = len(cells[kind])
-                cells[kind].append(make(text, metadata=tags, id=f"{path.stem[:2]}-{kind}-{number:02d}"))
+                cells[kind].append(
+                    make(
+                        text,
+                        metadata=tags,
+                        id=f"{path.stem[:2]}-{kind}-{number:02d}",
+                    )
+                )
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
-    return {kind: nbformat.v4.new_notebook(cells=body, metadata=metadata) for kind, body in cells.items()}
+    return {
+        kind: nbformat.v4.new_notebook(cells=body, metadata=metadata)
+        for kind, body in cells.items()
+    }
 
 
 def targets(path: Path) -> dict[str, Path]:
@@ -84,9 +111,12 @@ def targets(path: Path) -> dict[str, Path]:
 def main() -> int:
     """Write all notebooks, or compare them."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 on drift")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 on drift"
+    )
     check = parser.parse_args().check
     stale = []
     for source in sorted((HERE / "source").glob("*.py")):
@@ -100,10 +130,18 @@ def main() -> int:
             if not check:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(text, encoding="utf-8", newline="\n")
-    wanted = {t for s in (HERE / "source").glob("*.py") for t in targets(s).values()}
-    orphans = sorted(p for p in (*HERE.glob("*.ipynb"), *HERE.glob("solutions/*.ipynb")) if p not in wanted)
+    wanted = {
+        t for s in (HERE / "source").glob("*.py") for t in targets(s).values()
+    }
+    orphans = sorted(
+        p
+        for p in (*HERE.glob("*.ipynb"), *HERE.glob("solutions/*.ipynb"))
+        if p not in wanted
+    )
     for orphan in orphans:
-        print(f"no source for {orphan.relative_to(HERE.parent)}", file=sys.stderr)
+        print(
+            f"no source for {orphan.relative_to(HERE.parent)}", file=sys.stderr
+        )
     for name in stale:
         print(f"{'differs from its source' if check else 'wrote'}: {name}")
     if check and stale:

@@ -51,7 +51,7 @@ def tracks(
             axis.axvspan(*shade, color="0.9", zorder=0)
         axis.set_ylabel(f"{name}\n({FACE_SPECS[FACE_INDEX[name]].unit})", fontsize=8)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].legend(frameon=False, ncols=len(faces), fontsize=8, loc="upper right")
+    axes[0, 0].legend(frameon=False, ncols=len(faces), fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
     axes[-1, 0].set_xlabel("seconds")
     plt.close(figure)
     return figure

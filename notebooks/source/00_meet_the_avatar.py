@@ -59,9 +59,10 @@ print(al.doctor().verdict)
 
 # %%
 dyad = al.simulate(seconds=6 if FAST else 12, seed=7)
-print(f"user face   {dyad.user.face.shape}   columns {', '.join(al.FACE_NAMES[:4])}, ...")
-print(f"user audio  {dyad.user.audio.shape}   16,000 samples a second")
-print(f"{len(dyad.events)} events, the first: {dyad.events[0]}")
+print("user face ", dyad.user.face.shape, "columns", *al.FACE_NAMES[:4], "...")
+print("user audio", dyad.user.audio.shape, "16,000 samples a second")
+for event in dyad.events[:5]:
+    print(f"{event.start:5.2f} s  {event.who:<7} {event.kind}")
 
 # %% [markdown]
 # ## The avatar answers
@@ -73,7 +74,9 @@ print(f"{len(dyad.events)} events, the first: {dyad.events[0]}")
 
 # %%
 avatar = al.load("lab")
-reaction = al.react(avatar, user=dyad.user, speech=dyad.avatar.audio, character=3, seed=SEED)
+reaction = al.react(
+    avatar, user=dyad.user, speech=dyad.avatar.audio, character=3, seed=SEED
+)
 twin = al.Puppet(character=1, size=128).draw_track(dyad.user.face)
 strip({"user": twin, "avatar": reaction.frames})
 
@@ -90,7 +93,7 @@ from IPython.display import Video
 
 Path("out").mkdir(exist_ok=True)
 film = reaction.save("out/meet_the_avatar.mp4")
-Video(film, embed=True)
+Video(film, embed=True, width=512)
 
 # %% [markdown]
 # ## The pipeline, with shapes and milliseconds
@@ -105,7 +108,7 @@ for name, array in {
     "face": reaction.face,
     "frames": reaction.frames,
 }.items():
-    print(f"{name:<11} {array.dtype!s:<8} {array.ndim} axes   e.g. {array.flat[0]:.3g}")
+    print(f"{name:<11} {array.dtype!s:<8} {array.ndim} axes")
 
 # %% [markdown]
 # ### Exercise 1: the shape table
@@ -159,7 +162,7 @@ stages = reaction.timing["stages"]
 print(f"{'stage':<12}{'p50 ms':>8}{'p95 ms':>8}")
 for stage, ms in stages.items():
     print(f"{stage:<12}{ms['p50_ms']:>8.1f}{ms['p95_ms']:>8.1f}")
-print(f"real-time factor {reaction.timing['rtf']:.2f}: below 1 keeps up")
+print(f"real-time factor {reaction.timing['rtf']:.2f} (below 1 keeps up)")
 
 # %% [markdown]
 # ### Exercise 2: latency from the configuration
@@ -170,12 +173,13 @@ print(f"real-time factor {reaction.timing['rtf']:.2f}: below 1 keeps up")
 
 # %%
 size = avatar.config.generator
-print(f"block {size.block}, window {size.window}, look-ahead {size.lookahead} frames, 25 frames a second")
+print(f"block {size.block} frames, window {size.window} frames")
+print(f"look-ahead {size.lookahead} frames, 25 frames a second")
 
 
 # %% tags=["exercise"]
 def latency_ms(config, compute_ms):
-    """Return the time from a frame's capture to the first picture that can show an answer to it."""
+    """Return milliseconds from a frame's capture to its first answer."""
     # solution >>>
     filling_ms = 1000 * config.generator.block / 25
     return filling_ms + compute_ms
@@ -211,17 +215,21 @@ import numpy as np
 
 SMILE = (1.0, 3.0)
 T = 25 * (4 if FAST else 6)
-seconds_axis = np.arange(T) / 25
+when = np.arange(T) / 25
 
 
 def user_who(smiles: bool) -> al.Performance:
+    """Return a silent user at rest, with a smile in the middle or without."""
     face = np.tile(al.FaceParams().array(), (T, 1))
-    bump = np.clip(np.minimum(seconds_axis - SMILE[0], SMILE[1] - seconds_axis) / 0.3, 0, 1)
-    face[:, al.FACE_NAMES.index("smile")] = 0.9 * bump * smiles
-    return al.Performance(face.astype(np.float32), np.zeros(T * 640, np.float32))
+    smiling = (when > SMILE[0]) & (when < SMILE[1])
+    face[:, al.FACE_NAMES.index("smile")] = 0.9 * smiling * smiles
+    return al.Performance(face, np.zeros(T * 640, np.float32))
 
 
-answers = {on: al.react(avatar, user=user_who(on), character=3, seed=SEED) for on in (False, True)}
+answers = {
+    on: al.react(avatar, user=user_who(on), character=3, seed=SEED)
+    for on in (False, True)
+}
 
 # %% [markdown]
 # Flip the switch. (On a page without a kernel, look at the figure below it: it shows both.)
@@ -237,7 +245,8 @@ def show(user_smiles: bool) -> None:
     display(strip({"user": twin, "avatar": answer.frames}))
 
 
-widgets.interactive(show, user_smiles=widgets.ToggleButton(value=True, description="user smiles"))
+switch = widgets.ToggleButton(value=True, description="user smiles")
+widgets.interactive(show, user_smiles=switch)
 
 # %%
 tracks(
@@ -254,9 +263,8 @@ tracks(
 after = slice(int(25 * (SMILE[0] + 0.6)), int(25 * (SMILE[1] + 0.6)))
 smile = al.FACE_NAMES.index("smile")
 for on, answer in answers.items():
-    print(
-        f"user {'smiles ' if on else 'at rest'}: mean smile of the avatar {answer.face[after, smile].mean():.2f}"
-    )
+    mean = answer.face[after, smile].mean()
+    print(f"user {'smiles ' if on else 'at rest'}: avatar's smile {mean:.2f}")
 
 # %% [markdown]
 # **You should see** the two lines part *after* the user's smile began, and not before: what has not happened yet cannot
