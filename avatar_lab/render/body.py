@@ -16,9 +16,8 @@ import numpy as np
 
 from avatar_lab.data.face import FaceParams
 from avatar_lab.render import paint
-from avatar_lab.render.camera import HEAD_CENTRE, HEAD_UNIT, WIDTH, View
-from avatar_lab.render.character import Character
-from avatar_lab.render.light import ramp_colour, skin_ramp
+from avatar_lab.render.camera import HEAD_CENTRE, HEAD_UNIT, WIDTH
+from avatar_lab.render.rig import Rig
 
 FOLLOW: Final = 0.35  # share of a head shift that the shoulders follow
 GROWTH: Final = 0.6  # body scale = head scale ** GROWTH
@@ -80,9 +79,10 @@ class Layer:
             cv2.copyTo(picture[window], mask[window], image[y0:y1, x0:x1])
 
 
-def draw_neck(image: np.ndarray, who: Character, view: View, body: Body, chin: np.ndarray) -> None:
-    """Paint the neck between turning head and resting shoulders; `chin` is the head outline that shades it."""
-    wide = 0.40 if who.feminine else 0.47
+def draw_neck(rig: Rig, body: Body, chin: np.ndarray) -> None:
+    """Paint the neck between turning head and resting shoulders; the head's outline `chin` shades it."""
+    image, view = rig.image, rig.view
+    wide = 0.40 if rig.who.feminine else 0.47
     top = view.project(np.array([[-wide, -0.45, -0.20], [wide, -0.45, -0.20]], np.float32))
     low = body.place(np.array([[-wide - 0.03, -1.18], [wide + 0.03, -1.18]]))
     foot = body.place(np.array([[-wide - 0.14, -1.40], [wide + 0.14, -1.40]]))
@@ -93,18 +93,19 @@ def draw_neck(image: np.ndarray, who: Character, view: View, body: Body, chin: n
     if area is None:
         return
     x0, y0, x1, y1 = area
-    corner = np.array([x0, y0])
-    unit = view.unit
-    ramp = skin_ramp(who.skin)
-    patch = np.empty((y1 - y0, x1 - x0, 3), np.uint8)
-    patch[:] = ramp_colour(ramp, 0.60)
-    band = np.concatenate([left + (0.10 * unit, 0), (left + (0.38 * unit, 0))[::-1]]) - corner
-    paint.glaze(patch, band, ramp_colour(ramp, 0.74), 0.7, 0.10 * unit)
-    edge = np.concatenate([right - (0.16 * unit, 0), (right + (0.1 * unit, 0))[::-1]]) - corner
-    paint.glaze(patch, edge, ramp_colour(ramp, 0.30), 0.6, 0.08 * unit)
-    paint.glaze(
-        patch, chin + (0.05 * unit, 0.15 * unit) - corner, ramp_colour(ramp, 0.14), 0.62, 0.055 * unit
-    )
-    mask = np.zeros(patch.shape[:2], np.uint8)
-    paint.fill(mask, outline - corner, 255)
-    paint.mix(image[y0:y1, x0:x1], mask, patch)
+    # skin is soft, so it is painted at half size; only the outline is sharp
+    patch = np.empty(((y1 - y0 + 1) // 2, (x1 - x0 + 1) // 2, 3), np.uint8)
+    corner, unit = np.array([x0, y0]), rig.unit
+    patch[:] = rig.skin(0.60)
+    band = np.concatenate([left + (0.10 * unit, 0), (left + (0.38 * unit, 0))[::-1]])
+    edge = np.concatenate([right - (0.16 * unit, 0), (right + (0.1 * unit, 0))[::-1]])
+    shadow = chin + (0.05 * unit, 0.15 * unit)
+    for points, level, alpha, blur in (
+        (band, 0.74, 0.7, 0.10),
+        (edge, 0.30, 0.6, 0.08),
+        (shadow, 0.14, 0.62, 0.055),
+    ):
+        paint.glaze(patch, (points - corner) / 2, rig.skin(level), alpha, blur * unit / 2)
+    mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    paint.fill_plain(mask, [outline - corner])
+    cv2.copyTo(cv2.resize(patch, (x1 - x0, y1 - y0)), mask, image[y0:y1, x0:x1])

@@ -72,6 +72,14 @@ BACKDROPS: Final[tuple[RGB, ...]] = (
     (206, 216, 236),
     (190, 224, 214),
 )
+FRAME_COLOURS: Final[tuple[RGB, ...]] = (
+    (46, 40, 44),
+    (122, 66, 42),
+    (52, 76, 120),
+    (196, 152, 78),
+    (226, 214, 200),
+    (176, 60, 62),
+)
 FEMININE_STYLES: Final[tuple[str, ...]] = (
     "bob",
     "long",
@@ -187,7 +195,7 @@ def _choose(seed: int) -> Character:
         glasses=_pick(("round", "square", "cat" if feminine else "round"), rng.random())
         if rng.random() < 0.12 + 0.30 * age
         else "none",
-        glasses_colour=_pick(((46, 40, 44), (122, 66, 42), (52, 76, 120), (168, 130, 70)), rng.random()),
+        glasses_colour=_frame_colour(skin, float(rng.random())),
         earrings=bool(feminine and rng.random() < 0.6),
         freckles=float(rng.random()) if rng.random() < 0.28 and sum(skin) > 480 else 0.0,
         blush=float(rng.uniform(0.4, 1.0)) * (1.0 if feminine else 0.7),
@@ -244,6 +252,12 @@ def _hair_colour(seed: int, age: float, skin: RGB, rng: np.random.Generator) -> 
 def _eye_colour(skin: RGB, rng: np.random.Generator) -> RGB:
     choices = EYE_COLOURS[:3] if sum(skin) < 480 else EYE_COLOURS
     return _pick(choices, float(rng.random()))
+
+
+def _frame_colour(skin: RGB, fraction: float) -> RGB:
+    """Choose among the frames that stand out from the skin."""
+    clear = [c for c in FRAME_COLOURS if sum(abs(p - q) for p, q in zip(c, skin, strict=True)) > 150]
+    return _pick(clear or FRAME_COLOURS, fraction)
 
 
 def _lip_colour(skin: RGB, feminine: bool, rng: np.random.Generator) -> RGB:

@@ -95,7 +95,7 @@ def draw_dimples(rig: Rig) -> None:
         )
         width = 0.018 * rig.unit * np.cos(bend * 1.7)
         paint.glaze(
-            rig.image, paint.ribbon(rig.lift(flat), width), rig.skin(0.26), 0.32 * strength, 0.012 * rig.unit
+            rig.image, paint.ribbon(rig.lift(flat), width), rig.skin(0.30), 0.26 * strength, 0.014 * rig.unit
         )
 
 

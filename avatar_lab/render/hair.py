@@ -22,7 +22,7 @@ from avatar_lab.render.styles import STYLES, Style, edge_height, smoothstep
 from avatar_lab.render.surface import TexelGrid, normals_of, paste, texel_map, texel_positions
 
 COLUMNS: Final = 84
-RINGS: Final = 16
+RINGS: Final = 18
 CLOTH_STYLES: Final = ("beanie", "hijab")
 
 

@@ -35,7 +35,7 @@ def _bun(image: np.ndarray, ramp: np.ndarray, view: View) -> None:
     paint.fill(image, middle + disc * (1.0, 0.92), ramp_colour(ramp, 0.45))
     paint.glaze(
         image,
-        middle + disc * 0.62 - (0.22 * radius, 0.26 * radius),
+        middle + disc * 0.40 - (0.20 * radius, 0.22 * radius),
         ramp_colour(ramp, 0.80),
         0.75,
         0.22 * radius,

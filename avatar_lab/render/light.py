@@ -65,7 +65,7 @@ def lit_levels(normals: Float32[np.ndarray, "3 M"], view: View, gloss: float) ->
     lights = np.stack([view.to_head(KEY), view.to_head(HALF), view.to_head(RIM), view.to_head(EYE)])
     key, half, rim, facing = lights @ normals
     wrap = np.clip(0.5 + 0.5 * key, 0, 1)
-    level = 0.16 + 0.62 * wrap * np.sqrt(wrap)
+    level = 0.195 + 0.62 * wrap * np.sqrt(wrap)
     np.clip(half, 0, 1, out=half)
     half *= half
     half *= half

@@ -49,7 +49,7 @@ def place_mouth(rig: Rig) -> Mouth:
     half = who.mouth_width * (0.94 + 0.28 * f.smile + 0.26 * f.stretch - 0.44 * f.pucker - 0.14 * f.jaw_open)
     half = max(half, 0.10)
     corner = 0.034 + 0.105 * f.smile - 0.095 * f.frown + 0.01 * f.stretch
-    bend = np.abs(U) ** 1.6
+    bend = np.abs(U) ** (1.6 + 0.5 * f.smile)
     line = MOUTH_Y + corner * bend - 0.022 * f.smile + 0.028 * f.frown * (1 - bend)
 
     roundness = np.clip(0.25 + 0.75 * f.pucker + 0.25 * f.jaw_open - 0.2 * f.smile, 0, 1)

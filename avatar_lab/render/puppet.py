@@ -123,7 +123,7 @@ class Puppet:
         body = Body.of(rig.face, self._canvas)
         if self._clothes.back:
             self._clothes.back.paste(image, body)
-        draw_neck(image, self.identity, rig.view, body, hull)
+        draw_neck(rig, body, hull)
         if self._clothes.front:
             self._clothes.front.paste(image, body)
         if self.identity.hair_style == "hijab":

@@ -100,8 +100,8 @@ def _creases(side: np.ndarray, y: np.ndarray, who: Character, smile: float) -> n
     """Return the depth of lines: nasolabial fold, forehead lines and crow's feet."""
     fold_x = 0.16 + 0.62 * np.clip(-0.40 - y, 0, 0.3) + 0.05 * smile
     reach = _ramp(-y, 0.36, 0.44) * (1 - _ramp(-y, 0.60, 0.74))
-    depth = (0.010 + 0.012 * smile) * who.age + 0.010 * smile
-    lines = depth * reach * np.exp(-0.5 * ((side - fold_x) / 0.022) ** 2)
+    depth = (0.012 + 0.012 * smile) * who.age + 0.010 * smile
+    lines = depth * reach * np.exp(-0.5 * ((side - fold_x) / 0.040) ** 2)
     old = np.clip(who.age * 1.5 - 0.5, 0, 1)
     for height in (0.44, 0.53, 0.62):
         wave = height + 0.02 * np.cos(5 * side)

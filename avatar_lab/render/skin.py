@@ -22,7 +22,7 @@ from avatar_lab.render.surface import TexelGrid, height_map_of, normals_of, past
 
 Area = tuple[int, int, int, int]
 BEARD_THICKNESS: Final = {"none": 0.0, "stubble": 0.0, "moustache": 0.0, "short": 0.018, "full": 0.050}
-GLOSS: Final = 0.16
+GLOSS: Final = 0.20
 
 
 class Skin:
@@ -110,8 +110,9 @@ def _tone(points: np.ndarray, who: Character, rng: np.random.Generator) -> np.nd
 def _freckles(points: np.ndarray, who: Character, rng: np.random.Generator) -> np.ndarray:
     """Return freckle strength per texel: small spots across cheeks and nose."""
     count = int(26 + 30 * who.freckles)
-    x = rng.normal(0, 0.30, count)
+    x = rng.normal(0, 0.22, count)
     y = rng.normal(-0.24, 0.07, count) - 0.10 * np.abs(x)
+    x = x + 0.13 * np.sign(x)  # none on the ridge of the nose, where a turn would stretch them
     size = rng.uniform(0.008, 0.013, count)
     spots = np.zeros(points.shape[:2])
     for px, py, radius in zip(x, y, size, strict=True):
