@@ -14,7 +14,7 @@ import numpy as np
 from avatar_lab.data.face import FaceParams
 from avatar_lab.render.puppet import Puppet
 
-CAST = (10, 7, 4, 19, 12, 17, 8, 11, 16, 22)
+CAST = (10, 7, 4, 19, 12, 17, 8, 5, 16, 22)
 POSES = {
     "neutral": FaceParams(),
     "smile": FaceParams(smile=0.9),

@@ -88,9 +88,10 @@ def draw_glasses(rig: Rig) -> None:
         paint.glaze(rig.image, rim, (236, 246, 255), 0.10)
         closed = np.concatenate([rim, rim[:2]])
         paint.stroke(rig.image, closed, colour, width)
-        glint = rim[20:28] if side < 0 else rim[24:31]
-        paint.glaze(rig.image, paint.ribbon(glint[::1] * 0.86 + rim.mean(0) * 0.14, np.full(len(glint), 0.02 * unit)),
-                    (255, 255, 255), 0.0)  # fmt: skip
+        corner = rim[10:17] if side > 0 else rim[1:8]  # towards the key light
+        glint = corner * 0.76 + rim.mean(0) * 0.24
+        shine = paint.ribbon(glint, 0.035 * unit * np.sin(np.linspace(0.1, np.pi - 0.1, 7)))
+        paint.glaze(rig.image, shine, (255, 255, 255), 0.40)
     inner = rig.who.eye_spacing - 0.232
     arc = np.linspace(-1, 1, 7)
     bridge = np.stack(
