@@ -58,7 +58,8 @@ def gather() -> None:
     (SOURCE / "notebooks").mkdir(parents=True)
     for page in (*BOOK.glob("*.md"), *BOOK.glob("_*.yml")):
         shutil.copy2(page, SOURCE)
-    shutil.copytree(BOOK / "images", SOURCE / "images")
+    for folder in ("images", "_static"):
+        shutil.copytree(BOOK / folder, SOURCE / folder)
     os.environ["AVATAR_LAB_STRICT"] = "1"  # a solution that fails its check has no place in a book
     for notebook in sorted(SOLUTIONS.glob("*.ipynb")):
         print(f"executing {notebook.name}", flush=True)
