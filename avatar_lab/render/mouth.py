@@ -48,7 +48,7 @@ def place_mouth(rig: Rig) -> Mouth:
     who, f = rig.who, rig.face
     half = who.mouth_width * (0.94 + 0.28 * f.smile + 0.26 * f.stretch - 0.44 * f.pucker - 0.14 * f.jaw_open)
     half = max(half, 0.10)
-    corner = 0.034 + 0.105 * f.smile - 0.095 * f.frown + 0.01 * f.stretch
+    corner = 0.052 + 0.087 * f.smile - 0.110 * f.frown + 0.01 * f.stretch
     bend = np.abs(U) ** (1.6 + 0.5 * f.smile)
     line = MOUTH_Y + corner * bend - 0.022 * f.smile + 0.028 * f.frown * (1 - bend)
 
