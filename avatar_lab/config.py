@@ -130,13 +130,15 @@ class AutoencoderConfig:
     size: int = 64
     coefficients: int = 18
     latent_dim: int = 128
-    channels: int = 24  # at the finest scale; doubles per halving up to max_channels
+    channels: int = 16  # at the finest scale; doubles per halving up to max_channels
     max_channels: int = 128
-    head_layers: int = 2  # equalised linear layers from the latent to the coefficients
-    linear_head: bool = False  # released: no activation between them
+    head_layers: int = 1  # linear layers from the latent to the coefficients
+    linear_head: bool = False  # released: equalised layers, no activation between them
     normalise_latent: bool = True  # released: no LayerNorm after the bottleneck
-    normalise_features: bool = True  # released: no group normalisation in the encoder
+    normalise_features: bool = True  # released: residual blocks, no group normalisation in the encoder
+    equalised_rate: float = 8.0  # released: 1; how much faster equalised layers learn than ordinary ones
     warp_picture: bool = True  # the source picture itself is the last feature that is warped
+    coarse_flow: bool = True  # released: the coarsest flow has no path of its own from the motion
     released_warp: bool = False  # grid by corners, zeros outside, RGB of the warped features only
 
     def __post_init__(self) -> None:
@@ -240,7 +242,9 @@ PRESETS: Final[Mapping[str, AvatarConfig]] = MappingProxyType(
                 linear_head=True,
                 normalise_latent=False,
                 normalise_features=False,
+                equalised_rate=1.0,
                 warp_picture=False,
+                coarse_flow=False,
                 released_warp=True,
             ),
         ),

@@ -3,9 +3,10 @@
 `encode` reads an identity latent and motion coefficients from pixels; `decode` warps and repaints the
 source's features until they show another motion: `picture = decode(z_identity + sum_k a_k q_k, features)`.
 
-What is peculiar: one implementation serves all sizes. The `lab` size adds three things to the published
-network, each a switch of `AutoencoderConfig`: normalised features and latent, activations in the coefficient
-head, and the source picture itself as the last feature that is warped (crisp at little cost).
+What is peculiar: one implementation serves all sizes. The `lab` size adds to the published network, each a
+switch of `AutoencoderConfig`: normalised features and latent, activations in the coefficient head, a coarse flow that
+is linear in the motion (the head's turn is learned in minutes), and the source picture itself as the last feature
+that is warped (crisp at little cost).
 
 Source: METHOD section 2; LIA, StyleGAN2. Notebook: 02 (a face as motion).
 """
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -27,10 +29,12 @@ from avatar_lab.motion.layers import (
     EqualConv,
     EqualLinear,
     FlowMask,
+    NormalisedDown,
     ResidualDown,
     StyledConv,
     ToRGB,
     activate,
+    hasten,
 )
 
 
@@ -69,16 +73,19 @@ class Encoder(nn.Module):
         plan = channel_plan(config)
         sizes = list(plan)
         self.stem = ActivatedConv(3, plan[config.size], 1)
-        self.blocks = nn.ModuleList(
-            ResidualDown(plan[a], plan[b], normalise=config.normalise_features) for a, b in pairwise(sizes)
-        )
-        self.latent = EqualConv(plan[4], config.latent_dim, 4)
-        self.norm = nn.LayerNorm(config.latent_dim) if config.normalise_latent else nn.Identity()
+        block = NormalisedDown if config.normalise_features else ResidualDown
+        self.blocks = nn.ModuleList(block(plan[a], plan[b]) for a, b in pairwise(sizes))
         widths = [config.latent_dim] * config.head_layers + [config.coefficients]
-        self.head = nn.ModuleList(EqualLinear(a, b) for a, b in pairwise(widths))
         self.linear_head = config.linear_head
-        if not self.linear_head:
-            nn.init.zeros_(self.head[-1].weight)  # begin at the resting face
+        if self.linear_head:
+            self.latent = EqualConv(plan[4], config.latent_dim, 4)
+            self.head = nn.ModuleList(EqualLinear(a, b) for a, b in pairwise(widths))
+        else:
+            self.latent = nn.Conv2d(plan[4], config.latent_dim, 4)
+            self.head = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.norm = nn.LayerNorm(config.latent_dim) if config.normalise_latent else nn.Identity()
+        if config.normalise_latent:
+            nn.init.constant_(self.norm.weight, 0.25)  # at first, who it is must not drown how it moves
 
     def forward(
         self, image: Float[Tensor, "B 3 H W"]
@@ -108,16 +115,24 @@ class Decoder(nn.Module):
         self.ups = nn.ModuleList(StyledConv(a, b, style, up=True) for a, b, _ in scales)
         self.convs = nn.ModuleList(StyledConv(b, b, style) for _, b, _ in scales)
         self.flows = nn.ModuleList(
-            FlowMask(b, style, coarser=not coarsest, released=self.released) for _, b, coarsest in scales
+            FlowMask(b, style, coarser=config.coarse_flow or not coarsest, released=self.released)
+            for _, b, coarsest in scales
         )
         self.rgbs = nn.ModuleList(ToRGB(b, coarser=not coarsest) for _, b, coarsest in scales)
-        self.picture = FlowMask(plan[config.size], style, coarser=False, released=False)
-        if not config.warp_picture:
-            self.picture = None
+        self.picture = None
+        if config.warp_picture:
+            self.picture = FlowMask(plan[config.size], style, coarser=False, released=False)
+        self.coarse = None
+        if config.coarse_flow:
+            self.coarse = EqualLinear(style, 3 * 4 * 4)
+            nn.init.zeros_(self.coarse.weight)
 
     def forward(self, latent: Float[Tensor, "B D"], features: list[Tensor]) -> Float[Tensor, "B 3 H W"]:
         x = self.first(self.constant.expand(len(latent), -1, -1, -1), latent)
-        raw = rgb = None
+        rgb = None
+        raw = (
+            None if self.coarse is None else rearrange(self.coarse(latent), "b (c h w) -> b c h w", h=4, w=4)
+        )
         for up, conv, to_flow, to_rgb, feature in zip(
             self.ups, self.convs, self.flows, self.rgbs, features, strict=False
         ):
@@ -144,6 +159,7 @@ class MotionAutoencoder(nn.Module):
         self.encoder = Encoder(config)
         self.directions = MotionDirections(config.latent_dim, config.coefficients)
         self.decoder = Decoder(config)
+        hasten(self, config.equalised_rate)
         self.to(memory_format=torch.channels_last)  # twice as fast on a CPU
 
     def encode(self, image: Float[Tensor, "B 3 H W"]) -> Encoding:

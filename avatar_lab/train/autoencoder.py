@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,12 +41,13 @@ class AutoencoderTraining:
     """How the autoencoder is trained. Shares are probabilities per sample."""
 
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=12_000, learning_rate=2e-3))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=5_000, learning_rate=1e-3))
     weights: LossWeights = field(default_factory=LossWeights)
-    pairs: int = 2  # pairs of people a step; the two of a pair share their poses
-    poses: int = 2  # poses of every person a step
+    pairs: int = 3  # pairs of people a step; the two of a pair share their poses
+    poses: int = 3  # poses of every person a step
     supervised: bool = True  # tell the encoder the true coefficients
-    teacher: float = 0.6  # draw from true coefficients instead of read ones
+    teacher: float = 0.6  # draw from true coefficients instead of read ones ...
+    lesson: float = 0.25  # ... and only from true ones in this first share of the training
     cross: float = 0.5  # read coefficients come from the other person of the pair
     neutral_source: float = 1.0  # sources at rest ...
     late_neutral_source: float = 0.9  # ... and from `late` of the training on
@@ -63,7 +64,7 @@ class AutoencoderTraining:
             )
 
 
-def training_recipe(recipe: Literal["taught", "plain"] = "taught", **changes: Any) -> AutoencoderTraining:
+def training_recipe(recipe: str = "taught", **changes: Any) -> AutoencoderTraining:
     """Return the settings of a recipe; `plain` is the published one in small.
 
     Raises ConfigError for other names.
@@ -75,7 +76,12 @@ def training_recipe(recipe: Literal["taught", "plain"] = "taught", **changes: An
     size = changes.pop("autoencoder", AutoencoderConfig())
     plain = AutoencoderTraining(
         autoencoder=replace(
-            size, normalise_latent=False, normalise_features=False, warp_picture=False, linear_head=True
+            size,
+            normalise_latent=False,
+            normalise_features=False,
+            linear_head=True,
+            warp_picture=False,
+            coarse_flow=False,
         ),
         weights=LossWeights(eyes=0, mouth=0, face=0, square=0, coefficients=0, parameters=0),
         supervised=False,
@@ -150,9 +156,9 @@ class BatchMaker:
         masks = self._pictures(faces.masks, people[:, None], targets, flip)
         source = self._pictures(faces.pictures, people[:, None], sources, flip)
         target, masks, source = to_tensor(target), (to_tensor(masks) + 1) / 2, to_tensor(source)
-        look = recolour_matrices(len(people), config.recolour, 0.5, generator)
+        look = recolour_matrices(len(people), config.recolour, 0.4, generator)
         target = recolour(target, look.repeat_interleave(config.poses, 0))
-        jitter = recolour_matrices(len(target), config.jitter, 1.0, generator)
+        jitter = recolour_matrices(len(target), config.jitter, 0.4, generator)
         pose = faces.faces[people[:, None], targets]  # people, poses, P
         pose = np.where(flip[:, None, None], mirror(pose), pose).reshape(-1, pose.shape[-1])
         return Batch(
@@ -205,10 +211,11 @@ class Objective:
         self.to_parameters = standardised_parameters(space, faces)
 
     def __call__(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        config, batch = self.config, self.batches.make(step / (self.config.loop.steps or 1), generator)
+        config, share = self.config, step / (self.config.loop.steps or 1)
+        batch = self.batches.make(share, generator)
         source = self.model.encode(batch.source)
         read = self.model.encode(batch.driving).coefficients
-        given = self._mix(read, batch.coefficients, generator)
+        given = self._mix(read, batch.coefficients, share, generator)
         picture = self.model.draw(repeat(source, config.poses), given)
         loss = reconstruction_loss(picture, batch.target, batch.masks, config.weights)
         metrics = {"picture": loss.item(), "psnr": psnr(picture.detach(), batch.target).mean().item()}
@@ -217,13 +224,14 @@ class Objective:
             loss, metrics["motion"] = loss + motion, motion.item()
         return loss, metrics
 
-    def _mix(self, read: Tensor, true: Tensor, generator: torch.Generator) -> Tensor:
+    def _mix(self, read: Tensor, true: Tensor, share: float, generator: torch.Generator) -> Tensor:
         """Choose, sample by sample: true coefficients, own read ones, or those read from the other person."""
         config = self.config
         order = torch.arange(len(read)).view(config.pairs, 2, config.poses)
         other = read[order.flip(1).reshape(-1)]
         crossed = torch.rand(len(read), 1, generator=generator) < config.cross
-        taught = torch.rand(len(read), 1, generator=generator) < config.teacher
+        teacher = 1.0 if config.teacher and share < config.lesson else config.teacher
+        taught = torch.rand(len(read), 1, generator=generator) < teacher
         return torch.where(taught, true, torch.where(crossed, other, read))
 
 

@@ -13,9 +13,11 @@ from avatar_lab.motion.layers import (
     Blur,
     EqualLinear,
     FlowMask,
+    NormalisedDown,
     ResidualDown,
     StyledConv,
     Upsample,
+    hasten,
     identity_grid,
 )
 
@@ -86,11 +88,21 @@ def test_identity_grid_moves_nothing_and_the_released_one_does() -> None:
     assert (corners - x).abs().max() > 0.05
 
 
-@pytest.mark.parametrize("normalise", [False, True])
-def test_residual_block_halves_and_keeps_the_scale(normalise: bool) -> None:
-    y = ResidualDown(8, 16, normalise=normalise)(torch.randn(4, 8, 32, 32))
+@pytest.mark.parametrize("block", [ResidualDown, NormalisedDown])
+def test_blocks_halve_and_keep_the_scale(block: type[torch.nn.Module]) -> None:
+    y = block(8, 16)(torch.randn(4, 8, 32, 32))
     assert y.shape == (4, 16, 16, 16)
     assert 0.3 < y.std() < 3
+
+
+def test_hastened_layers_compute_the_same_and_learn_faster() -> None:
+    layer, x = EqualLinear(4, 2), torch.randn(3, 4)
+    before = layer(x)
+    gradient = torch.autograd.grad(before.sum(), layer.weight)[0]
+    hasten(layer, 8.0)
+    after = layer(x)
+    torch.testing.assert_close(after, before)
+    torch.testing.assert_close(torch.autograd.grad(after.sum(), layer.weight)[0], 8 * gradient)
 
 
 def test_equalised_weights_are_scaled_when_used() -> None:
