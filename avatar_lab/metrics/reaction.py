@@ -26,9 +26,13 @@ BEFORE_S = (-0.4, 0.1)  # a reaction takes at least 0.3 s: until then nothing ca
 AFTER_S = (0.6, 1.8)
 
 
-def onsets(events: Sequence[Event], kinds: Sequence[str], who: str = "user") -> list[float]:
-    """Return the start times, in seconds, of the events of these kinds by this person."""
-    return [e.start for e in events if e.kind in kinds and e.who == who]
+def onsets(events: Sequence[Event], kinds: Sequence[str], who: str = "user", own: bool = True) -> list[float]:
+    """Return the start times, in seconds, of the events of these kinds by this person.
+
+    With `own`, events that were themselves an answer to the partner are left out: the avatar smiled before the
+    user smiled back, and a fall of its smile would be read as a failure to answer.
+    """
+    return [e.start for e in events if e.kind in kinds and e.who == who and not (own and e.cause is not None)]
 
 
 def event_rise(track: Float[np.ndarray, "t"], starts_s: Sequence[float]) -> Float[np.ndarray, "n"]:
