@@ -37,7 +37,7 @@ def write_film(path: Path, left: np.ndarray, right: np.ndarray) -> None:
     frames = [cv2.cvtColor(np.hstack(pair), cv2.COLOR_RGB2BGR) for pair in zip(left, right, strict=True)]
     animation = cv2.Animation()
     animation.frames = frames[::EVERY]
-    animation.durations = np.full(len(animation.frames), 1000 * EVERY // FPS)
+    animation.durations = [1000 * EVERY // FPS] * len(animation.frames)
     if not cv2.imwriteanimation(str(path), animation, [cv2.IMWRITE_WEBP_QUALITY, 82]):
         raise OSError(f"OpenCV could not write {path}")
 

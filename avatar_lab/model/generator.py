@@ -121,6 +121,7 @@ class Generator(nn.Module):
     def _initialise(self) -> None:
         """Start as the identity: gates, modulations and the last layer at zero (adaLN-zero)."""
         for layer in (self.modulation[1], self.head.modulation[1], self.head.linear):
+            assert isinstance(layer, nn.Linear)
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 

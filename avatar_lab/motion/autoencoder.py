@@ -83,8 +83,9 @@ class Encoder(nn.Module):
         else:
             self.latent = nn.Conv2d(plan[4], config.latent_dim, 4)
             self.head = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
-        self.norm = nn.LayerNorm(config.latent_dim) if config.normalise_latent else nn.Identity()
+        self.norm = nn.Identity()
         if config.normalise_latent:
+            self.norm = nn.LayerNorm(config.latent_dim)
             nn.init.constant_(self.norm.weight, 0.25)  # at first, who it is must not drown how it moves
 
     def forward(
@@ -122,7 +123,7 @@ class Decoder(nn.Module):
         self.picture = None
         if config.warp_picture:
             self.picture = FlowMask(plan[config.size], style, coarser=False, released=False)
-        self.coarse = None
+        self.coarse: EqualLinear | None = None
         if config.coarse_flow:
             self.coarse = EqualLinear(style, 3 * 4 * 4)
             nn.init.zeros_(self.coarse.weight)
@@ -138,9 +139,10 @@ class Decoder(nn.Module):
         ):
             x = conv(up(x, latent), latent)
             flow, mask, raw = to_flow(x, latent, raw)
-            warped = to_flow.warp(feature, flow)
+            warped = to_flow.warp(feature, flow)  # pyright: ignore[reportCallIssue]
             x = torch.lerp(x, warped, mask)
             rgb = to_rgb(warped * mask if self.released else x, rgb)
+        assert rgb is not None  # there is at least one scale
         if self.picture is None:
             return rgb
         flow, mask, _ = self.picture(x, latent, raw)
@@ -160,7 +162,8 @@ class MotionAutoencoder(nn.Module):
         self.directions = MotionDirections(config.latent_dim, config.coefficients)
         self.decoder = Decoder(config)
         hasten(self, config.equalised_rate)
-        self.to(memory_format=torch.channels_last)  # twice as fast on a CPU
+        # Twice as fast on a CPU; torch's stubs do not know this form of `to`.
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def encode(self, image: Float[Tensor, "B 3 H W"]) -> Encoding:
         """Read identity, coefficients and feature maps. Raises ShapeError for other picture sizes."""

@@ -27,12 +27,13 @@ def write_side_by_side(reaction: Reaction, path: Path, progress: Callable[[int, 
     """Write the film; frames are drawn and encoded one at a time."""
     from avatar_lab.data.media import check_writable, write_video
 
-    assert reaction.frames is not None
+    avatar = reaction.frames
+    assert avatar is not None
     check_writable(path)
-    total, size = len(reaction.frames), reaction.frames.shape[1]
+    total, size = len(avatar), avatar.shape[1]
 
     def frames() -> Iterator[np.ndarray]:
-        for done, (left, right) in enumerate(zip(user_frames(reaction, size), reaction.frames, strict=False)):
+        for done, (left, right) in enumerate(zip(user_frames(reaction, size), avatar, strict=False)):
             yield np.concatenate([left, right], axis=1)
             if progress:
                 progress(done + 1, total)

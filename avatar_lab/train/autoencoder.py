@@ -255,8 +255,11 @@ def train(
 ) -> tuple[MotionAutoencoder, LoopReport]:
     """Train (or go on training) in `out`; returns the averaged model, also written as `autoencoder.safetensors`."""
     config = config or AutoencoderTraining()
-    torch.manual_seed(config.loop.seed)  # initial weights; everything later comes from the step's generator
-    model = MotionAutoencoder(config.autoencoder)
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # initial weights; everything later comes from the step's generator
+        torch.manual_seed(config.loop.seed)
+        model = MotionAutoencoder(config.autoencoder)
     path = out / "autoencoder.safetensors"
 
     def export(_: int, averaged: dict[str, Tensor]) -> None:
