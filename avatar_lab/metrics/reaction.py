@@ -21,6 +21,7 @@ from jaxtyping import Float
 from avatar_lab.config import FPS
 from avatar_lab.data.face import FACE_INDEX
 from avatar_lab.data.performance import Event
+from avatar_lab.metrics.sync import correlation
 
 BEFORE_S = (-0.4, 0.1)  # a reaction takes at least 0.3 s: until then nothing can have happened
 AFTER_S = (0.6, 1.8)
@@ -75,10 +76,13 @@ def event_recall(
 def rpcc(
     user: Float[np.ndarray, "*t p"], truth: Float[np.ndarray, "*t p"], generated: Float[np.ndarray, "*t p"]
 ) -> float:
-    """Return |PCC(user, truth) - PCC(user, generated)|, all columns flattened into one correlation."""
+    """Return |PCC(user, truth) - PCC(user, generated)|, all columns flattened into one correlation.
+
+    A track that does not move correlates with nothing: 0.
+    """
 
     def pcc(a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+        return float(np.nan_to_num(correlation(a.ravel(), b.ravel())))
 
     return abs(pcc(user, truth) - pcc(user, generated))
 
