@@ -45,6 +45,9 @@ class AutoencoderTraining:
     weights: LossWeights = field(default_factory=LossWeights)
     pairs: int = 3  # pairs of people a step; the two of a pair share their poses
     poses: int = 3  # poses of every person a step
+    more_to_read: int = (
+        18  # further pictures a step that are read but not drawn: reading is cheap, and learned late
+    )
     supervised: bool = True  # tell the encoder the true coefficients
     teacher: float = 0.6  # draw from true coefficients instead of read ones ...
     lesson: float = 0.25  # ... and only from true ones in this first share of the training
@@ -84,6 +87,7 @@ def training_recipe(recipe: str = "taught", **changes: Any) -> AutoencoderTraini
             coarse_flow=False,
         ),
         weights=LossWeights(eyes=0, mouth=0, face=0, square=0, coefficients=0, parameters=0),
+        more_to_read=0,
         supervised=False,
         teacher=0.0,
         cross=0.0,
@@ -103,17 +107,18 @@ class Batch:
     ----------
     source : one picture a person.
     target : what is to be drawn.
-    driving : the targets as the encoder sees them, recoloured.
+    driving : the targets as the encoder sees them, recoloured; behind
+        them more pictures, only to be read (E in all).
     masks : eyes, mouth, face of the targets, 0..1.
-    coefficients, visible : the truth, and how far the picture shows each face parameter.
+    coefficients, visible : the truth of `driving`, and how far the picture shows each face parameter.
     """
 
     source: Float[Tensor, "S 3 H W"]
     target: Float[Tensor, "B 3 H W"]
-    driving: Float[Tensor, "B 3 H W"]
+    driving: Float[Tensor, "E 3 H W"]
     masks: Float[Tensor, "B 3 H W"]
-    coefficients: Float[Tensor, "B K"]
-    visible: Float[Tensor, "B P"]
+    coefficients: Float[Tensor, "E K"]
+    visible: Float[Tensor, "E P"]
 
 
 def recolour_matrices(count: int, share: float, strength: float, generator: torch.Generator) -> Tensor:
@@ -158,13 +163,16 @@ class BatchMaker:
         target, masks, source = to_tensor(target), (to_tensor(masks) + 1) / 2, to_tensor(source)
         look = recolour_matrices(len(people), config.recolour, 0.4, generator)
         target = recolour(target, look.repeat_interleave(config.poses, 0))
-        jitter = recolour_matrices(len(target), config.jitter, 0.4, generator)
+        more, more_pose = self._more(rng)
+        driving = torch.cat([target, more])
+        jitter = recolour_matrices(len(driving), config.jitter, 0.4, generator)
         pose = faces.faces[people[:, None], targets]  # people, poses, P
         pose = np.where(flip[:, None, None], mirror(pose), pose).reshape(-1, pose.shape[-1])
+        pose = np.concatenate([pose, more_pose])
         return Batch(
             recolour(source, look),
             target,
-            recolour(target, jitter),
+            recolour(driving, jitter),
             masks,
             torch.from_numpy(self.space.encode(pose)),
             visibility(torch.from_numpy(pose)),
@@ -179,6 +187,15 @@ class BatchMaker:
         at_rest = config.neutral_source if share < config.late else config.late_neutral_source
         sources = np.where(rng.random(len(people)) < at_rest, 0, rng.integers(0, poses, len(people)))
         return people, targets, sources[:, None]
+
+    def _more(self, rng: np.random.Generator) -> tuple[Tensor, np.ndarray]:
+        """Draw pictures of anybody in any pose, and their poses."""
+        count, (people, poses) = self.config.more_to_read, self.faces.faces.shape[:2]
+        who, pose = rng.integers(0, people, count), rng.integers(0, poses, (count, 1))
+        flip = rng.random(count) < 0.5
+        pictures = to_tensor(self._pictures(self.faces.pictures, who[:, None], pose, flip))
+        face = self.faces.faces[who, pose[:, 0]]
+        return pictures, np.where(flip[:, None], mirror(face), face)
 
     @staticmethod
     def _pictures(store: np.ndarray, people: np.ndarray, poses: np.ndarray, flip: np.ndarray) -> Tensor:
@@ -215,7 +232,8 @@ class Objective:
         batch = self.batches.make(share, generator)
         source = self.model.encode(batch.source)
         read = self.model.encode(batch.driving).coefficients
-        given = self._mix(read, batch.coefficients, share, generator)
+        drawn = len(batch.target)
+        given = self._mix(read[:drawn], batch.coefficients[:drawn], share, generator)
         picture = self.model.draw(repeat(source, config.poses), given)
         loss = reconstruction_loss(picture, batch.target, batch.masks, config.weights)
         metrics = {"picture": loss.item(), "psnr": psnr(picture.detach(), batch.target).mean().item()}

@@ -70,6 +70,7 @@ def settings(steps: int, **changes: object) -> AutoencoderTraining:
         loop=LoopConfig(steps=steps, learning_rate=5e-3, warmup=5, ema=0.9, log_every=5, save_every=1000),
         pairs=2,
         poses=2,
+        more_to_read=3,
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -103,12 +104,13 @@ def test_batch_shows_what_it_says(faces: DrawnFaces, space: MotionSpace) -> None
     config = settings(10, recolour=0.0, jitter=0.0, late_neutral_source=1.0)
     batch = BatchMaker(faces, space, config).make(0.0, torch.Generator().manual_seed(3))
     assert batch.source.shape == (4, 3, SIZE, SIZE)
-    assert batch.target.shape == batch.driving.shape == batch.masks.shape == (8, 3, SIZE, SIZE)
-    assert torch.equal(batch.target, batch.driving)
-    by_person = batch.coefficients.view(2, 2, 2, 18)
+    assert batch.target.shape == batch.masks.shape == (8, 3, SIZE, SIZE)
+    assert batch.driving.shape == (11, 3, SIZE, SIZE)
+    assert torch.equal(batch.target, batch.driving[:8])
+    by_person = batch.coefficients[:8].view(2, 2, 2, 18)
     assert torch.equal(by_person[:, 0], by_person[:, 1])  # the two of a pair share their poses
     face = space.decode(batch.coefficients.numpy())
-    disc = batch.target.gt(-0.99).any(1).float()
+    disc = batch.driving.gt(-0.99).any(1).float()
     centre = (disc * torch.linspace(-1, 1, SIZE)).sum((1, 2)) / disc.sum((1, 2))
     expected = face[:, FACE_INDEX["yaw"]] / 60
     assert np.abs(centre.numpy() - expected).max() < 0.08  # mirrored pictures have mirrored coefficients
