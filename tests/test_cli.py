@@ -276,3 +276,21 @@ def test_numbers_that_are_none_become_null(tmp_path: Path) -> None:
         "b": [1.5, None],
         "c": {"d": 2},
     }
+
+
+@pytest.mark.parametrize(
+    ("part", "more"),
+    [("generator", []), ("autoencoder", ["--people", "4", "--poses", "3"])],
+)
+def test_train_writes_weights(
+    part: str, more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    arguments = ["train", "tiny", "--part", part, "--steps", "2", "--hours", "0.02", "--out", str(out), *more]
+    assert main(arguments) == 0
+    assert (out / f"{part}.safetensors").is_file()
+    printed = "".join(capsys.readouterr().out.split())
+    assert "2steps" in printed
+    assert f"{part}.safetensors" in printed
+    if part == "generator":
+        assert al.load("tiny", checkpoint=out / "generator.safetensors", device="cpu").parameters_total > 0

@@ -35,7 +35,9 @@ def train(
     people: Annotated[int, typer.Option(min=2, help="Drawn people to learn from (autoencoder).")] = 40,
     poses: Annotated[int, typer.Option(min=2, help="Pictures of each person (autoencoder).")] = 40,
     seed: options.Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder for weights and log; default runs/PRESET.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for weights and log; default runs/PRESET-PART.")
+    ] = None,
 ) -> None:
     """Train the generator, or the autoencoder, on simulated people."""
     from avatar_lab.cli import console
@@ -51,7 +53,7 @@ def train(
         raise ConfigError(
             "The autoencoder's budget is given in steps, because its recipe changes on the way."
         )
-    folder = make_folder(out or Path("runs") / preset)
+    folder = make_folder(out or Path("runs") / f"{preset}-{part.value}")
     if part is Part.generator:
         _, report = recipes.train_generator(
             preset, folder, steps=steps, minutes=minutes, hours=hours, seed=seed
@@ -63,7 +65,8 @@ def train(
     loss = report.metrics.get("loss", float("nan"))
     console.out.print(f"{report.steps} steps, {report.minutes:.1f} minutes, loss {loss:.4g}", highlight=False)
     weights = folder / f"{part.value}.safetensors"
-    console.name_files({"weights": weights, "log": folder / "log.jsonl"})
+    files = {"weights": weights, "log": folder / "log.jsonl"}
+    console.name_files({what: path for what, path in files.items() if path.exists()})
     if part is Part.generator:
         console.out.print(
             f"Try it: avatar-lab react USER.mp4 --preset {preset} --checkpoint {weights}", soft_wrap=True
