@@ -15,6 +15,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from torch import Tensor
 
 from avatar_lab.data.conversation import simulate
 from avatar_lab.data.face import FACE_INDEX, FACE_NAMES
+from avatar_lab.model.weights import record_in_manifest
 from avatar_lab.motion.autoencoder import Encoding, MotionAutoencoder, to_tensor
 from avatar_lab.motion.losses import psnr
 from avatar_lab.motion.neural_picture import LAB_FILE
@@ -158,6 +160,19 @@ def evaluate(weights: Path, people: int, poses: int) -> dict[str, Any]:
     return report
 
 
+def summary(report: dict[str, Any]) -> dict[str, float]:
+    """The few figures that stand in the manifest."""
+    every, talk = report["all"], report["conversation"]
+    groups = {k: v for k, v in every["r2"].items() if k.startswith("group_")}
+    figures = {k: v for k, v in every.items() if k != "r2"} | groups
+    figures |= {
+        "conversation_psnr_whole_db": talk["psnr_whole_db"],
+        "conversation_psnr_face_db": talk["psnr_face_db"],
+    }
+    figures |= {k: report[k] for k in ("identity_leak_r2", "encode_ms", "decode_ms", "parameters")}
+    return {name: round(float(value), 3) for name, value in figures.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -166,12 +181,19 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=60)
     parser.add_argument("--poses", type=int, default=24)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--record", metavar="COMMAND", help="enter weights and figures into their manifest")
+    parser.add_argument("--data", default="", help="with --record: what the weights were trained on")
     arguments = parser.parse_args()
     report = evaluate(arguments.weights, arguments.people, arguments.poses)
     text = json.dumps(report, indent=2)
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(text + "\n", "utf-8")
+    if arguments.record:
+        entry = {"command": arguments.record, "data": arguments.data, "metrics": summary(report)}
+        model, _ = load_autoencoder(arguments.weights)
+        entry |= {"hardware": report["hardware"], "config": asdict(model.config)}
+        record_in_manifest(arguments.weights, entry)
     print(text)
 
 
