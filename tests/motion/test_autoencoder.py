@@ -59,6 +59,19 @@ def test_paper_size_has_the_published_shapes() -> None:
     assert [plan[s] for s in (512, 256, 128, 64, 32, 16, 8, 4)] == [32, 64, 128, 256, 512, 512, 512, 512]
 
 
+def test_paper_size_has_the_published_number_of_weights() -> None:
+    with torch.device("meta"):
+        model = MotionAutoencoder(preset("paper").autoencoder)
+
+    def count(module: torch.nn.Module) -> int:
+        return sum(p.numel() for p in module.parameters())
+
+    assert count(model.encoder) == 22_726_196
+    # The released decoder holds 22,513,364 with a coarsest RGB head and noise gains that its forward never uses.
+    unused = (512 * 3 + 3 + 3) + 15
+    assert count(model.decoder) + count(model.directions) == 22_513_364 - unused
+
+
 def test_swapping_with_oneself_is_reconstruction() -> None:
     model = small().eval()
     picture = torch.rand(2, 3, 16, 16) * 2 - 1
