@@ -62,3 +62,23 @@ def block_sigma(batch: int, frames: int, block: int, generator: torch.Generator)
     blocks = -(-frames // block)
     levels = torch.rand(batch, blocks, generator=generator)
     return levels.repeat_interleave(block, dim=1)[:, :frames]
+
+
+def clean_past_sigma(
+    sigma: Float[Tensor, "b t"], share: float, block: int, generator: torch.Generator
+) -> Float[Tensor, "b t"]:
+    """Turn a share of the examples into what a stream sees: clean past, one noisy block, nothing yet after it.
+
+    In these examples a random block keeps its level; the blocks before it get sigma 0 and those after it sigma 1.
+    Independent levels alone show a network an all-clean past so rarely that it never learns to continue one.
+    """
+    if share == 0:
+        return sigma
+    batch, frames = sigma.shape
+    blocks = -(-frames // block)
+    current = torch.randint(blocks, (batch, 1), generator=generator).to(sigma.device)
+    chosen = (torch.rand(batch, 1, generator=generator) < share).to(sigma.device)
+    index = torch.arange(frames, device=sigma.device)[None] // block
+    stream = torch.where(index < current, torch.zeros_like(sigma), torch.ones_like(sigma))
+    stream = torch.where(index == current, sigma, stream)
+    return torch.where(chosen, stream, sigma)

@@ -25,7 +25,7 @@ from avatar_lab.clock import Clock
 from avatar_lab.config import AvatarConfig
 from avatar_lab.data.performance import Dyad
 from avatar_lab.errors import ConfigError
-from avatar_lab.flow.path import block_sigma, interpolate, velocity_target
+from avatar_lab.flow.path import block_sigma, clean_past_sigma, interpolate, velocity_target
 from avatar_lab.model.avatar import Avatar, build
 from avatar_lab.motion.space import MotionSpace
 from avatar_lab.train.augment import Augmenter, UserAugmentation
@@ -51,6 +51,7 @@ class ForcingConfig:
             "reference": 0.1,
         }
     )
+    clean_past: float = 0.0  # share of examples with a stream's noise levels; 0 is the paper
     fresh_start: float = 0.15  # share of batches without history, as at the start of a session
     augment: UserAugmentation = field(default_factory=UserAugmentation)
 
@@ -104,12 +105,15 @@ class ForcingModule(nn.Module):
         size = self.generator.config
         condition, reference = self.conditions(batch, generator)
         sigma = block_sigma(len(clean), clean.shape[1], size.block, generator)
+        sigma = clean_past_sigma(sigma, self.config.clean_past, size.block, generator)
         noise = torch.randn(clean.shape, generator=generator)
         lead = min(condition.shape[1], clean.shape[1] + size.cross_window)
         predicted = self.generator(
             interpolate(clean, noise, sigma), sigma, condition[:, -lead:], reference
         ).velocity
-        return velocity_error(predicted, velocity_target(clean, noise), self.config.loss).mean()
+        error = velocity_error(predicted, velocity_target(clean, noise), self.config.loss)
+        noisy = (sigma > 0).float()  # a clean frame says nothing about its noise: there is no target to learn
+        return (error * noisy).sum() / noisy.sum()
 
 
 def without_history(batch: Batch, window: int) -> Batch:
@@ -136,10 +140,11 @@ def train(
     out: Path,
     forcing: ForcingConfig | None = None,
     *,
+    initial: Avatar | None = None,
     progress: bool = True,
     clock: Clock | None = None,
 ) -> tuple[Avatar, LoopReport]:
-    """Train a generator and its audio encoder from scratch, or go on from `out`.
+    """Train a generator and its audio encoder from scratch, from `initial`, or go on from `out`.
 
     Returns
     -------
@@ -154,6 +159,8 @@ def train(
     forcing = forcing or ForcingConfig()
     avatar = build(config, space, loop.seed)
     module = ForcingModule(avatar, forcing)
+    if initial is not None:
+        module.load_state_dict(ForcingModule(initial, forcing).state_dict())
     window, report = config.generator.window, LoopReport()
 
     def compute_loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:

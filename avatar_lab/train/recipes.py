@@ -32,18 +32,36 @@ LIVELY = (0.75, 1.0)  # reactivity of the avatars that are learned from; most si
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a preset is trained."""
+class Stage:
+    """One part of a training: its share of the steps, and what a step does."""
 
-    hours: float
-    steps: int
+    name: str
+    share: float
     learning_rate: float
     forcing: ForcingConfig
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How a preset is trained: data, budget and stages, each of which starts from the one before."""
+
+    hours: float
+    steps: int
+    stages: tuple[Stage, ...]
+
+
+def two_stages(forcing: ForcingConfig, learning_rate: float) -> tuple[Stage, ...]:
+    """Return the paper's diffusion forcing, then the same with the noise levels that a stream sees."""
+    stream = replace(forcing, clean_past=0.6, cue_share=0.3)
+    return (
+        Stage("forcing", 2 / 3, learning_rate, forcing),
+        Stage("stream", 1 / 3, learning_rate / 2, stream),
+    )
+
+
 RECIPES: dict[str, Recipe] = {
-    "tiny": Recipe(0.2, 400, 2e-3, ForcingConfig(batch=8, history=40)),
-    "lab": Recipe(8.0, 7000, 1e-3, ForcingConfig()),
+    "tiny": Recipe(0.2, 600, two_stages(ForcingConfig(batch=8, history=40), 2e-3)),
+    "lab": Recipe(8.0, 10_500, two_stages(ForcingConfig(), 1e-3)),
 }
 
 
@@ -79,13 +97,13 @@ def train_generator(
     progress: bool = True,
     **forcing: Any,
 ) -> tuple[Avatar, LoopReport]:
-    """Train the generator of preset `name`; resumes when `out` holds a checkpoint.
+    """Train the generator of preset `name`, stage after stage; resumes when `out` holds checkpoints.
 
     Parameters
     ----------
-    steps, minutes : budget; the recipe's steps when neither is given.
+    steps, minutes : budget of all stages together; the recipe's steps when neither is given.
     hours : of simulated conversation.
-    forcing : fields of `ForcingConfig` to override.
+    forcing : fields of `ForcingConfig` to override in every stage.
     """
     if name not in RECIPES:
         raise ConfigError(f"There is no training recipe for {name!r}; choose one of {', '.join(RECIPES)}.")
@@ -93,10 +111,29 @@ def train_generator(
     if steps is None and minutes is None:
         steps = recipe.steps
     data = prepare(name, hours or recipe.hours, seed, progress)
-    loop = LoopConfig(steps=steps, minutes=minutes, learning_rate=recipe.learning_rate, seed=seed)
-    return train(
-        preset(name), data, default_space(), loop, out, replace(recipe.forcing, **forcing), progress=progress
-    )
+    avatar, total = None, LoopReport()
+    for stage in recipe.stages:
+        loop = LoopConfig(
+            steps=max(1, round(steps * stage.share)) if steps else None,
+            minutes=minutes * stage.share if minutes else None,
+            learning_rate=stage.learning_rate,
+            seed=seed,
+        )
+        avatar, report = train(
+            preset(name),
+            data,
+            default_space(),
+            loop,
+            out / stage.name,
+            replace(stage.forcing, **forcing),
+            initial=avatar,
+            progress=progress,
+        )
+        total = LoopReport(total.steps + report.steps, total.minutes + report.minutes, 1.0, report.metrics)
+    assert avatar is not None
+    meta = {"steps": total.steps, "minutes": round(total.minutes, 1), "seed": seed}
+    avatar.save(out / "generator.safetensors", meta)
+    return avatar, total
 
 
 def fit_default_space(path: Path, minutes: int = 60, seed: int = 5) -> MotionSpace:

@@ -2,7 +2,14 @@ import pytest
 import torch
 
 from avatar_lab.errors import ShapeError
-from avatar_lab.flow.path import block_sigma, check_sigma, clean_estimate, interpolate, velocity_target
+from avatar_lab.flow.path import (
+    block_sigma,
+    check_sigma,
+    clean_estimate,
+    clean_past_sigma,
+    interpolate,
+    velocity_target,
+)
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -43,3 +50,19 @@ def test_block_sigma_is_shared_in_a_block_and_free_between_blocks() -> None:
     first, second = sigma[:, 0], sigma[:, 5]
     assert abs(torch.corrcoef(torch.stack([first, second]))[0, 1]) < 0.3
     assert 0 <= sigma.min() < 0.05 < 0.95 < sigma.max() <= 1
+
+
+def test_a_clean_past_looks_like_a_stream() -> None:
+    sigma = block_sigma(200, 20, 5, torch.Generator().manual_seed(0))
+    same = clean_past_sigma(sigma, 0.0, 5, torch.Generator().manual_seed(1))
+    assert torch.equal(same, sigma)
+    stream = clean_past_sigma(sigma, 1.0, 5, torch.Generator().manual_seed(1))
+    for row, free in zip(stream, sigma, strict=True):
+        levels = row[::5]
+        current = int((levels == 0).sum())
+        assert (levels[:current] == 0).all()
+        assert levels[current] == free[5 * current]
+        assert (levels[current + 1 :] == 1).all()
+    half = clean_past_sigma(sigma, 0.5, 5, torch.Generator().manual_seed(1))
+    changed = (half != sigma).any(dim=1).float().mean()
+    assert 0.35 < float(changed) < 0.6
