@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from avatar_lab.config import AutoencoderConfig
-from avatar_lab.data.face import FACE_INDEX, FACE_NAMES, mirror
+from avatar_lab.data.face import FACE_INDEX, FACE_NAMES, FACE_SPECS, mirror
 from avatar_lab.errors import ConfigError
 from avatar_lab.motion.autoencoder import Encoding, MotionAutoencoder, to_tensor
 from avatar_lab.motion.losses import LossWeights, motion_loss, psnr, reconstruction_loss
@@ -213,7 +213,9 @@ def visibility(pose: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
 
 def standardised_parameters(space: MotionSpace, faces: DrawnFaces) -> Float[Tensor, "K P"]:
     """Return the matrix from coefficient errors to face-parameter errors in standard deviations."""
-    spread = faces.faces.reshape(-1, len(FACE_NAMES)).std(0) + 1e-6
+    spans = np.array([spec.high - spec.low for spec in FACE_SPECS], np.float32)
+    # A parameter that never moves in a small set must not weigh without limit.
+    spread = np.maximum(faces.faces.reshape(-1, len(FACE_NAMES)).std(0), 0.02 * spans)
     return torch.from_numpy((space.inverse / spread).astype(np.float32))
 
 

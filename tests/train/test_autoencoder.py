@@ -21,6 +21,7 @@ from avatar_lab.train.autoencoder import (
     Objective,
     recolour,
     recolour_matrices,
+    standardised_parameters,
     train,
     training_recipe,
     visibility,
@@ -133,6 +134,11 @@ def test_gaze_behind_closed_lids_hardly_counts() -> None:
     assert visible[0].eq(1).all()
     assert visible[1, FACE_INDEX["gaze_yaw"]] == pytest.approx(0.05)
     assert mirror(pose.numpy()).shape == (2, 18)
+
+
+def test_parameters_that_never_move_keep_a_bounded_weight(faces: DrawnFaces, space: MotionSpace) -> None:
+    still = DrawnFaces(faces.pictures, faces.masks, np.zeros_like(faces.faces), faces.characters)
+    assert standardised_parameters(space, still).abs().max() < 100
 
 
 def test_a_short_training_lowers_the_loss(faces: DrawnFaces, space: MotionSpace, tmp_path: Path) -> None:
