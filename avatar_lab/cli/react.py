@@ -53,6 +53,6 @@ def react(
     with console.stages() as report:
         reaction, written = perform(job, report)
     console.out.print(summary(reaction), highlight=False)
-    for line in quality_lines(reaction.user):
+    for line in [*quality_lines(reaction.user), *reaction.notes]:
         console.out.print(line, highlight=False)
     console.name_files(written)

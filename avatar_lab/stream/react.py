@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from avatar_lab.config import FPS, SAMPLES_PER_FRAME
+from avatar_lab.config import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from avatar_lab.data.face import neutral
 from avatar_lab.data.performance import Performance, fit_audio
 from avatar_lab.errors import MediaError, ShapeError
@@ -47,6 +47,7 @@ class Reaction:
     timing: dict[str, Any]
     user: Performance
     settings: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # what a user of the result should know
 
     def save(self, path: str | Path, progress: Progress | None = None) -> Path:
         """Write an mp4, user left and avatar right, with both voices; returns the path.
@@ -95,7 +96,8 @@ def react(
     """
     user = load_user(user)
     total = len(user.face)
-    voice = fit_audio(load_speech(speech), total)
+    spoken = load_speech(speech)
+    voice = fit_audio(spoken, total)
     engine = AvatarEngine(
         avatar,
         character,
@@ -123,7 +125,16 @@ def react(
         summarise(engine, blocks[-1].timing),
         user,
         {"character": character, "seed": seed, "picture": picture, "size": size},
+        length_notes(len(spoken), total),
     )
+
+
+def length_notes(samples: int, frames: int) -> tuple[str, ...]:
+    """Say when the avatar's voice is longer than the user's recording, because the rest is not used."""
+    voice_s, user_s = samples / SAMPLE_RATE, frames / FPS
+    if voice_s <= user_s + 0.1:
+        return ()
+    return (f"The voice lasts {voice_s:.1f} s and the user {user_s:.1f} s; the voice was cut to the user.",)
 
 
 def block_inputs(

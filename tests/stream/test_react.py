@@ -36,7 +36,10 @@ def test_speech_is_fitted_to_the_user(avatar: Avatar, user: Performance) -> None
     short = react(avatar, user, np.ones(1000, np.float32) * 0.1, picture=None)
     assert short.audio[:1000].all()
     assert not short.audio[1000:].any()
-    assert len(react(avatar, user, np.zeros(10**6, np.float32), picture=None).audio) == 50 * 640
+    assert short.notes == ()
+    long = react(avatar, user, np.zeros(10**6, np.float32), picture=None)
+    assert len(long.audio) == 50 * 640
+    assert "cut to the user" in long.notes[0]
 
 
 def test_the_film_shows_both_and_sounds(
