@@ -38,7 +38,7 @@ POSES = {
     "gaze": FaceParams(gaze_yaw=22),
 }
 DRIVER, SOURCES = HELD_OUT_PEOPLE + 101, [HELD_OUT_PEOPLE + 100 + i for i in (0, 5, 11, 14)]
-CELL = 112
+CELL = 88
 LABEL = 20
 
 
@@ -71,7 +71,7 @@ def reenactment_grid(weights: Path) -> np.ndarray:
     labels = np.full((LABEL, rows[0].shape[1], 3), 255, np.uint8)
     for i, name in enumerate(POSES):
         cv2.putText(
-            labels, name, (i * CELL + 6, LABEL - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (40,) * 3, 1, cv2.LINE_AA
+            labels, name, (i * CELL + 6, LABEL - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (40,) * 3, 1, cv2.LINE_AA
         )
     return np.concatenate([labels, *rows], 0)
 
