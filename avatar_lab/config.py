@@ -112,7 +112,7 @@ class SamplerConfig:
     nfe: int = 8
     schedule: str = "block"
     guidance: Mapping[str, float] = field(
-        default_factory=lambda: MappingProxyType({"audio": 2.0, "user": 3.0})
+        default_factory=lambda: MappingProxyType({"audio": 2.5, "user": 3.0})
     )
     guidance_form: str = "nested"  # one of GuidanceForm
 

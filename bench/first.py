@@ -214,7 +214,7 @@ def main() -> None:
     if chosen.video:
         found, details["video"] = video_rows(avatar, chosen.video)
         rows += found
-    found, details["reaction"] = reaction_rows(avatar, 3 if chosen.quick else 24)
+    found, details["reaction"] = reaction_rows(avatar, 3 if chosen.quick else 12)
     rows += found + autoencoder_rows(RESULTS / "autoencoder.json")
     show(rows)
     if chosen.json:
