@@ -7,7 +7,6 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.stamp
 BOOK    := .venv-book
-PIP     := pip==26.3 # the pip of older systems (23.0) cannot resolve extras under constraints
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -21,13 +20,11 @@ env: $(STAMP)  ## create the environment .venv
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $(PIP)
 	$(BIN)/python -m pip install -c constraints.txt -e '.[live,dev]'
 	@touch $@
 
 $(BOOK)/.stamp: book/requirements.txt
 	test -x $(BOOK)/bin/python || $(PYTHON) -m venv $(BOOK)
-	$(BOOK)/bin/python -m pip install --quiet $(PIP)
 	$(BOOK)/bin/python -m pip install --quiet -r book/requirements.txt
 	@touch $@
 
