@@ -18,6 +18,8 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError
+from nbformat import NotebookNode
 
 BOOK = Path(__file__).resolve().parent
 SOLUTIONS = BOOK.parent / "notebooks" / "solutions"
@@ -27,7 +29,8 @@ SOURCE, PAGES, HTML = (
     BOOK / "_build" / "html",
 )
 WIDGET = "application/vnd.jupyter.widget-view+json"
-CELL_SECONDS = 300
+CELL_SECONDS = 100
+ATTEMPTS = 3
 # What a browser would fetch by itself when the page opens; links that a reader may click are fine.
 FETCHED = re.compile(
     r"""<(?:script|img|iframe|source|video)\b[^>]*?\bsrc\s*=\s*["']((?:https?:)?//[^"']+)"""
@@ -36,15 +39,31 @@ FETCHED = re.compile(
 )
 
 
+def run(path: Path) -> NotebookNode:
+    """Run one notebook in a fresh kernel.
+
+    On busy machines a kernel's last reply sometimes never reaches the client: the kernel is idle, the client waits.
+    A cell that takes too long therefore starts the notebook again, a few times, before it counts as a failure.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        notebook = nbformat.read(path, as_version=4)
+        folder = {"metadata": {"path": str(path.parent)}}
+        client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", resources=folder)
+        try:
+            client.execute()
+            return notebook
+        except CellTimeoutError:
+            print(
+                f"{path.name}: no answer within {CELL_SECONDS} s, attempt {attempt} of {ATTEMPTS}", flush=True
+            )
+            if attempt == ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
 def execute(path: Path, target: Path) -> None:
     """Run one notebook and write it with its outputs, widget views removed."""
-    notebook = nbformat.read(path, as_version=4)
-    NotebookClient(
-        notebook,
-        timeout=CELL_SECONDS,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-    ).execute()
+    notebook = run(path)
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
