@@ -81,13 +81,14 @@ def train_autoencoder(
 
     from avatar_lab.motion.space import default_space
     from avatar_lab.train import autoencoder
-    from avatar_lab.train.drawn_faces import draw_faces
+    from avatar_lab.train.drawn_faces import TRAIN_PEOPLE, draw_faces
     from avatar_lab.train.loop import LoopConfig
     from avatar_lab.train.recipes import conversations
 
     tracks = np.concatenate([p.face for dyad in conversations(hours, seed) for p in (dyad.user, dyad.avatar)])
-    loop = LoopConfig(steps=steps, learning_rate=2e-3, seed=seed)
+    cast = range(TRAIN_PEOPLE, TRAIN_PEOPLE + people)  # neither the demo's characters nor the held-out people
+    loop = LoopConfig(steps=steps, learning_rate=1.2e-3, seed=seed)
     settings = autoencoder.training_recipe("taught", autoencoder=config, loop=loop)
-    faces = draw_faces(range(people), poses, config.size, seed=seed, tracks=tracks)
+    faces = draw_faces(cast, poses, config.size, seed=seed, tracks=tracks)
     _, report = autoencoder.train(faces, default_space(), settings, out=out)
     return report
