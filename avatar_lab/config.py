@@ -104,6 +104,20 @@ class GeneratorConfig:
         """Earlier frames kept in the key/value cache while streaming."""
         return max(0, self.window - self.block - self.lookahead)
 
+    @property
+    def condition_context(self) -> int:
+        """Earlier condition frames whose keys and values a stream keeps.
+
+        A causal condition is final when it is made, so those of the offset frames are kept too; the published one
+        is made anew, together with the block's.
+        """
+        return self.cross_window + self.lookahead - self.final_lag
+
+    @property
+    def final_lag(self) -> int:
+        """Newest condition frames that will be made anew with the next block (0 where they are causal)."""
+        return 0 if self.causal_condition else self.lookahead
+
 
 @dataclass(frozen=True)
 class SamplerConfig:
@@ -132,7 +146,13 @@ class AutoencoderConfig:
     latent_dim: int = 128
     channels: int = 16  # at the finest scale; doubles per halving up to max_channels
     max_channels: int = 128
-    head_layers: int = 1  # linear layers from the latent to the coefficients
+    reader: tuple[int, ...] = (
+        32,
+        64,
+        96,
+        128,
+    )  # channels of the reader; released: none, the latent's head reads
+    head_layers: int = 1  # linear layers from the latent to the coefficients, where there is no reader
     linear_head: bool = False  # released: equalised layers, no activation between them
     normalise_latent: bool = True  # released: no LayerNorm after the bottleneck
     normalise_features: bool = True  # released: residual blocks, no group normalisation in the encoder
@@ -150,11 +170,20 @@ class AutoencoderConfig:
             self.coefficients <= self.latent_dim,
             f"coefficients {self.coefficients} cannot exceed latent_dim {self.latent_dim}.",
         )
+        _require(
+            len(self.reader) < self.size.bit_length() - 1 and all(width > 0 for width in self.reader),
+            f"reader must hold fewer than {self.size.bit_length() - 1} widths > 0; got {self.reader}.",
+        )
         _require(self.head_layers >= 1, f"head_layers must be >= 1; got {self.head_layers}.")
         _require(
             not self.normalise_features or self.channels % 8 == 0 == self.max_channels % 8,
             f"channels are normalised in groups of 8; got {self.channels} and {self.max_channels}.",
         )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> AutoencoderConfig:
+        """Rebuild from plain JSON values; a file that names no reader was written before there was one."""
+        return cls(**{**values, "reader": tuple(values.get("reader", ()))})
 
 
 @dataclass(frozen=True)
@@ -211,7 +240,7 @@ PRESETS: Final[Mapping[str, AvatarConfig]] = MappingProxyType(
                 audio_dim=32, width=64, depth=2, heads=4, window=30, condition_width=64, sigma_frequencies=64
             ),
             SamplerConfig(nfe=4),
-            AutoencoderConfig(size=32, latent_dim=64, channels=8, max_channels=32),
+            AutoencoderConfig(size=32, latent_dim=64, channels=8, max_channels=32, reader=(16, 24, 32)),
         ),
         "lab": AvatarConfig("lab", AudioConfig(), GeneratorConfig(), SamplerConfig(), AutoencoderConfig()),
         "paper": AvatarConfig(
@@ -238,6 +267,7 @@ PRESETS: Final[Mapping[str, AvatarConfig]] = MappingProxyType(
                 latent_dim=512,
                 channels=32,
                 max_channels=512,
+                reader=(),
                 head_layers=5,
                 linear_head=True,
                 normalise_latent=False,

@@ -29,6 +29,27 @@ def sigma_grid(steps: int) -> Float[Tensor, "r"]:
     return torch.linspace(1.0, 0.0, steps + 1)
 
 
+def released_grid(nfe: int) -> tuple[Float[Tensor, "r"], Float[Tensor, "r"]]:
+    """Return the released program's levels for its `nfe`: what the Euler step uses, what the network is told.
+
+    It counts the pass that fills the cache and a last step that changes nothing: `nfe = 10` are nine points from
+    timestep 1000 to 0, eight steps that matter. The network is told timestep / 1000 (double precision: its
+    sinusoids are sensitive); the step uses the nearest of 1000 tabulated levels.
+
+    >>> sigma, told = released_grid(10)
+    >>> len(sigma), round(float(sigma[1]), 5), float(told[1])
+    (9, 0.87487, 0.875)
+    """
+    if nfe < 3:
+        raise ConfigError(
+            f"The released schedule needs nfe >= 3 (two points and the pass that fills the cache); got {nfe}."
+        )
+    timesteps = torch.linspace(1000, 0, nfe - 1)
+    table = torch.linspace(1000, 0, 1000)
+    nearest = (table[None] - timesteps[:, None]).abs().argmin(1)
+    return torch.linspace(1, 0, 1000)[nearest], timesteps.double() / 1000
+
+
 def full_sequence(frames: int, steps: int) -> Float[Tensor, "r t"]:
     """Return the table in which all frames share one level: `steps` evaluations for the whole window."""
     return sigma_grid(steps)[:, None].expand(-1, frames).clone()

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor
@@ -35,6 +34,8 @@ def sample(
     noise: Float[Tensor, "b t d"],
     schedule: Float[Tensor, "r _t"],
     on_round: OnRound | None = None,
+    *,
+    told: Float[Tensor, "r _t"] | None = None,
 ) -> Sample:
     """Integrate `d noisy / d sigma = velocity` along the rows of `schedule`.
 
@@ -44,6 +45,8 @@ def sample(
     noise : the start, at sigma = 1.
     schedule : sigma per (round, frame); it must not rise. Rows that change nothing are not evaluated.
     on_round : called with (round, noisy, sigma) before the first and after every round, to watch.
+    told : the levels that `velocity` is given, where they are not those of `schedule` (the released program steps
+        along rounded levels).
     """
     if schedule.ndim != 2 or schedule.shape[1] != noise.shape[1]:
         raise ShapeError(
@@ -53,16 +56,17 @@ def sample(
         raise ShapeError(
             "schedule must never rise: a frame cannot become noisier from one round to the next."
         )
-    schedule = schedule.to(noise)
-    noisy, evaluations = noise, 0
+    steps = schedule.diff(dim=0)
+    moves = (steps != 0).any(dim=1).tolist()  # asked once: a device need not be waited for in every round
+    steps = steps.to(noise)
+    told = (schedule.to(noise) if told is None else told.to(noise.device))[:, None]
+    noisy = noise
     if on_round:
         on_round(0, noisy, schedule[0])
-    for index, (now, after) in enumerate(pairwise(schedule)):
-        step = after - now
-        if (step != 0).any():
-            sigma = now.expand(noise.shape[0], -1)
-            noisy = noisy + step[:, None] * velocity(noisy, sigma)
-            evaluations += 1
+    for index, moved in enumerate(moves):
+        if moved:
+            sigma = told[index].expand(noise.shape[0], -1)
+            noisy = noisy + steps[index, :, None] * velocity(noisy, sigma)
         if on_round:
-            on_round(index + 1, noisy, after)
-    return Sample(noisy, evaluations)
+            on_round(index + 1, noisy, schedule[index + 1])
+    return Sample(noisy, sum(moves))

@@ -24,6 +24,10 @@ class Rotation(NamedTuple):
     cos: Float[Tensor, "t p"]
     sin: Float[Tensor, "t p"]
 
+    def first(self, frames: int) -> Rotation:
+        """Return the rotation of the first `frames` positions."""
+        return Rotation(self.cos[:frames], self.sin[:frames])
+
     def last(self, frames: int) -> Rotation:
         """Return the rotation of the last `frames` positions."""
         return Rotation(self.cos[-frames:], self.sin[-frames:])
@@ -59,6 +63,18 @@ def split_heads(x: Float[Tensor, "b t hd"], heads: int) -> Float[Tensor, "b h t 
     return rearrange(x, "b t (h d) -> b h t d", h=heads)
 
 
+class KeysValues(NamedTuple):
+    """What one attention layer can look at: keys and values, one row per frame."""
+
+    keys: Float[Tensor, "b h t d"]
+    values: Float[Tensor, "b h t d"]
+
+
+def _keys_values(projected: Float[Tensor, "b t hd2"], heads: int) -> KeysValues:
+    k, v = projected.chunk(2, dim=-1)
+    return KeysValues(split_heads(k, heads), split_heads(v, heads))
+
+
 class SelfAttention(nn.Module):
     """Self-attention with rotary positions that can look into a cache of earlier frames."""
 
@@ -68,23 +84,29 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
+    def keys_values(self, x: Float[Tensor, "b t w"]) -> KeysValues:
+        """Return unrotated keys and values only: all that a pass which fills the cache needs here."""
+        width = x.shape[-1]
+        projected = F.linear(x, self.qkv.weight[width:], self.qkv.bias[width:])
+        return _keys_values(projected, self.heads)
+
     def forward(
         self,
         x: Float[Tensor, "b t w"],
         turn: Rotation,
         mask: Bool[Tensor, "t k"],
-        past: tuple[Tensor, Tensor] | None = None,
-    ) -> tuple[Float[Tensor, "b t w"], tuple[Tensor, Tensor]]:
+        past: KeysValues | None = None,
+    ) -> tuple[Float[Tensor, "b t w"], KeysValues]:
         """Return the output and this call's own (unrotated) keys and values, for the cache.
 
-        `turn` holds the rotations of all keys; the queries are the last of them.
+        `turn` rotates the frames of `x`; the keys in `past` are rotated already.
         """
         q, k, v = (split_heads(part, self.heads) for part in self.qkv(x).chunk(3, dim=-1))
-        own = (k, v)
+        own = KeysValues(k, v)
+        q, k = rotate(q, turn), rotate(k, turn)
         if past is not None:
-            k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
-        out = attend(rotate(q, turn.last(q.shape[2])), rotate(k, turn), v, mask)
-        return self.proj(out), own
+            k, v = torch.cat([past.keys, k], dim=2), torch.cat([past.values, v], dim=2)
+        return self.proj(attend(q, k, v, mask)), own
 
 
 class CrossAttention(nn.Module):
@@ -97,11 +119,14 @@ class CrossAttention(nn.Module):
         self.kv = nn.Linear(width, 2 * width)
         self.proj = nn.Linear(width, width)
 
+    def keys_values(self, condition: Float[Tensor, "b c w"]) -> KeysValues:
+        """Return keys and values of the condition: the same in every denoising step of a block."""
+        return _keys_values(self.kv(condition), self.heads)
+
     def forward(
-        self, x: Float[Tensor, "b t w"], condition: Float[Tensor, "b c w"], mask: Bool[Tensor, "t c"]
+        self, x: Float[Tensor, "b t w"], seen: KeysValues, mask: Bool[Tensor, "t c"]
     ) -> Float[Tensor, "b t w"]:
-        k, v = (split_heads(part, self.heads) for part in self.kv(condition).chunk(2, dim=-1))
-        return self.proj(attend(split_heads(self.q(x), self.heads), k, v, mask))
+        return self.proj(attend(split_heads(self.q(x), self.heads), seen.keys, seen.values, mask))
 
 
 class HistoryAttention(nn.Module):
@@ -117,12 +142,11 @@ class HistoryAttention(nn.Module):
         self.in_proj = nn.Linear(width, 3 * width)
         self.out_proj = nn.Linear(width, width)
 
-    def keys_values(self, source: Float[Tensor, "b t w"]) -> tuple[Tensor, Tensor]:
-        """Return unrotated keys and values (b, h, t, d) of the signal that is looked at."""
+    def keys_values(self, source: Float[Tensor, "b t w"]) -> KeysValues:
+        """Return unrotated keys and values of the signal that is looked at."""
         width = source.shape[-1]
         projected = F.linear(source, self.in_proj.weight[width:], self.in_proj.bias[width:])
-        k, v = projected.chunk(2, dim=-1)
-        return split_heads(k, self.heads), split_heads(v, self.heads)
+        return _keys_values(projected, self.heads)
 
     def forward(
         self,

@@ -8,6 +8,7 @@ Notebook: 00 (meet the avatar).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,11 @@ class Avatar:
     generator: Generator
     autoencoder: MotionAutoencoder | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def predict(self) -> Callable[..., Any]:
+        """One evaluation of the generator."""
+        return self.generator.predict
 
     @property
     def parameters_total(self) -> int:

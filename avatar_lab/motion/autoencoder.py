@@ -4,17 +4,17 @@
 source's features until they show another motion: `picture = decode(z_identity + sum_k a_k q_k, features)`.
 
 What is peculiar: one implementation serves all sizes. The `lab` size adds to the published network, each a
-switch of `AutoencoderConfig`: normalised features and latent, activations in the coefficient head, a coarse flow that
-is linear in the motion (the head's turn is learned in minutes), and the source picture itself as the last feature
-that is warped (crisp at little cost).
+switch of `AutoencoderConfig`: a reader that finds the motion beside the identity, not through it (`motion/reader.py`),
+normalised features and latent, a coarse flow that is linear in the motion (the head's turn is learned in minutes),
+and the source picture itself as the last feature that is warped (crisp at little cost).
 
 Source: METHOD section 2; LIA, StyleGAN2. Notebook: 02 (a face as motion).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from einops import rearrange
@@ -36,10 +36,10 @@ from avatar_lab.motion.layers import (
     activate,
     hasten,
 )
+from avatar_lab.motion.reader import Reader
 
 
-@dataclass(frozen=True)
-class Encoding:
+class Encoding(NamedTuple):
     """What the encoder read from a batch of pictures.
 
     Attributes
@@ -75,7 +75,9 @@ class Encoder(nn.Module):
         self.stem = ActivatedConv(3, plan[config.size], 1)
         block = NormalisedDown if config.normalise_features else ResidualDown
         self.blocks = nn.ModuleList(block(plan[a], plan[b]) for a, b in pairwise(sizes))
-        widths = [config.latent_dim] * config.head_layers + [config.coefficients]
+        self.reader = Reader(config.size, config.reader, config.coefficients) if config.reader else None
+        layers = 0 if config.reader else config.head_layers
+        widths = [config.latent_dim] * layers + [config.coefficients]
         self.linear_head = config.linear_head
         if self.linear_head:
             self.latent = EqualConv(plan[4], config.latent_dim, 4)
@@ -97,10 +99,15 @@ class Encoder(nn.Module):
             x = block(x)
             maps.append(x)
         latent = self.latent(x).flatten(1)  # B D
-        hidden = latent
+        return self.norm(latent), self._read(image, latent), maps[-2::-1]
+
+    def _read(self, image: Float[Tensor, "B 3 H W"], latent: Float[Tensor, "B D"]) -> Float[Tensor, "B K"]:
+        """Motion coefficients: from the picture (`lab`) or from the latent (published)."""
+        if self.reader is not None:
+            return self.reader(image)
         for layer in self.head:
-            hidden = layer(hidden if self.linear_head else activate(hidden))
-        return self.norm(latent), hidden, maps[-2::-1]
+            latent = layer(latent if self.linear_head else activate(latent))
+        return latent
 
 
 class Decoder(nn.Module):

@@ -10,6 +10,7 @@ Source: METHOD section 2 (published: L1, VGG-19 x 10, masked x 100, adversarial 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from avatar_lab.errors import ConfigError
+
+OUTLIER: Final = 4.0  # standard deviations from which an error of the encoder counts no longer squared
 
 
 @dataclass(frozen=True)
@@ -98,15 +101,19 @@ def motion_loss(
     visible: Float[Tensor, "B P"],
     weights: LossWeights,
 ) -> Float[Tensor, ""]:
-    """Supervise the image encoder: Huber in coefficients and in standardised face parameters.
+    """Supervise the image encoder: squared errors in coefficients and in standardised face parameters.
+
+    Beyond `OUTLIER` they grow linearly. Sooner would be too soon: most expressions rest at zero most of the time, and
+    an absolute error is content with their median.
 
     `visible` scales down what the picture cannot show, such as the gaze behind closed lids.
     """
     error = coefficients - truth
     parameter_error = error @ to_parameters
-    huber = F.smooth_l1_loss(parameter_error, torch.zeros_like(parameter_error), reduction="none", beta=0.5)
-    plain = F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.5)
-    return weights.coefficients * plain + weights.parameters * (huber * visible).mean()
+    nothing = torch.zeros_like(parameter_error)
+    square = F.huber_loss(parameter_error, nothing, reduction="none", delta=OUTLIER)
+    plain = F.huber_loss(error, torch.zeros_like(error), delta=OUTLIER)
+    return weights.coefficients * plain + weights.parameters * (square * visible).mean()
 
 
 def psnr(

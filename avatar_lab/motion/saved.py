@@ -25,9 +25,14 @@ def save_autoencoder(
     path: Path, weights: dict[str, Tensor], space: MotionSpace, config: AutoencoderConfig
 ) -> None:
     """Write weights in half precision, their motion space in single, the configuration in the header."""
-    tensors = with_prefix("model", {name: value.half() for name, value in weights.items()})
+    tensors = with_prefix("model", {name: _small(value) for name, value in weights.items()})
     stored = {name: torch.from_numpy(value) for name, value in space.tensors().items()}
     save_tensors(path, tensors | with_prefix("space", stored), {"autoencoder": asdict(config)})
+
+
+def _small(value: Tensor) -> Tensor:
+    """Halve matrices and kernels; vectors (normalisation statistics among them) are few and stay exact."""
+    return value.half() if value.is_floating_point() and value.ndim > 1 else value
 
 
 def load_autoencoder(path: Path) -> tuple[MotionAutoencoder, MotionSpace]:
@@ -37,7 +42,7 @@ def load_autoencoder(path: Path) -> tuple[MotionAutoencoder, MotionSpace]:
         raise CheckpointError(
             f"{path} is no motion autoencoder (its header names {sorted(meta) or 'nothing'})."
         )
-    model = MotionAutoencoder(AutoencoderConfig(**meta["autoencoder"]))
+    model = MotionAutoencoder(AutoencoderConfig.from_dict(meta["autoencoder"]))
     load_strict(model, without_prefix("model", tensors), str(path))
     space = MotionSpace.from_tensors({n: v.numpy() for n, v in without_prefix("space", tensors).items()})
     return model.eval().requires_grad_(False), space

@@ -1,39 +1,29 @@
 """A session's memory as flat, named tensors: what can be saved, sent and restored.
 
-`StreamState` is a tree of tuples; packing walks it once and names every tensor by its path. Unpacking walks
-the tree of a fresh session and demands the same names, so a foreign state is refused instead of half loaded.
+`StreamState` is a tree of tuples and dataclasses; packing walks it once and names every tensor by its path.
+Unpacking walks the tree of a fresh session and demands the same names, so a foreign state is refused instead of
+half loaded.
 """
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from avatar_lab.model.kv_cache import KVCache
 from avatar_lab.stream.motion_stream import StreamState
 
-GROWING = (
-    "condition",
-    "recent_condition",
-    "cache",
-    "offset",
-)  # their number of frames differs from a fresh state
+GROWING = ("condition.", "recent.", "memory.offset")  # their number of frames differs from a fresh state
 
 
 def pack_state(state: StreamState) -> dict[str, Tensor]:
-    """Return every tensor of the state under its path, with `blocks` as a scalar."""
-    packed: dict[str, Tensor] = {"blocks": torch.tensor(state.blocks), "noise": state.noise.clone()}
-    for name in ("user_audio", "avatar_audio", "condition"):
-        for part, value in getattr(state, name)._asdict().items():
-            packed[f"{name}.{part}"] = value.contiguous().clone()
-    packed["recent_condition"] = state.recent_condition.contiguous().clone()
-    packed["offset"] = state.offset.contiguous().clone()
-    for layer, (keys, values) in enumerate(state.cache.layers):
-        packed[f"cache.{layer}.keys"] = keys.contiguous().clone()
-        packed[f"cache.{layer}.values"] = values.contiguous().clone()
-    return packed
+    """Return every tensor and count of the state under its path."""
+    return {
+        name: torch.tensor(value) if isinstance(value, int) else value.contiguous().clone()
+        for name, value in _leaves(state, "")
+    }
 
 
 def unpack_state(packed: dict[str, Tensor], fresh: StreamState) -> StreamState:
@@ -46,31 +36,36 @@ def unpack_state(packed: dict[str, Tensor], fresh: StreamState) -> StreamState:
             raise ValueError(
                 f"{name} has shape {tuple(value.shape)}, expected like {tuple(expected[name].shape)}"
             )
-    placed: dict[str, Any] = {n: v.to(expected[n].device) for n, v in packed.items()}
+    return _rebuilt(fresh, "", packed)
 
-    def part(name: str, kind: Any) -> Any:
-        return kind(**{field: placed[f"{name}.{field}"] for field in kind._fields})
 
-    layers = tuple(
-        (placed[f"cache.{i}.keys"], placed[f"cache.{i}.values"]) for i in range(len(fresh.cache.layers))
-    )
-    return StreamState(
-        part("user_audio", type(fresh.user_audio)),
-        part("avatar_audio", type(fresh.avatar_audio)),
-        part("condition", type(fresh.condition)),
-        placed["recent_condition"],
-        KVCache(layers, fresh.cache.context),
-        placed["offset"],
-        placed["noise"],
-        int(placed["blocks"]),
-    )
+def _children(node: Any) -> dict[str, Any] | None:
+    """Return the named parts of a tuple or dataclass; None for a leaf."""
+    if is_dataclass(node):
+        return {part.name: getattr(node, part.name) for part in fields(node)}
+    return node._asdict() if hasattr(node, "_asdict") else None
+
+
+def _leaves(node: Any, path: str) -> list[tuple[str, Any]]:
+    parts = _children(node)
+    if parts is None:
+        return [(path.removesuffix("."), node)]
+    return [leaf for name, part in parts.items() for leaf in _leaves(part, f"{path}{name}.")]
+
+
+def _rebuilt(like: Any, path: str, packed: dict[str, Tensor]) -> Any:
+    parts = _children(like)
+    if parts is not None:
+        return type(like)(**{name: _rebuilt(part, f"{path}{name}.", packed) for name, part in parts.items()})
+    value = packed[path.removesuffix(".")]
+    return int(value) if isinstance(like, int) else value.to(like.device)
 
 
 def _fits(name: str, value: Tensor, like: Tensor) -> bool:
     """Compare shapes, leaving free the frame axis of what grows until it is full."""
     if value.dtype != like.dtype or value.ndim != like.ndim:
         return False
-    free = value.ndim - 2 if name.split(".", 1)[0] in GROWING else None
+    free = value.ndim - 2 if name.startswith(GROWING) else None
     return all(
         a == b for axis, (a, b) in enumerate(zip(value.shape, like.shape, strict=True)) if axis != free
     )

@@ -80,6 +80,7 @@ def training_recipe(recipe: str = "taught", **changes: Any) -> AutoencoderTraini
     plain = AutoencoderTraining(
         autoencoder=replace(
             size,
+            reader=(),
             normalise_latent=False,
             normalise_features=False,
             linear_head=True,
@@ -211,12 +212,16 @@ def visibility(pose: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
     return visible
 
 
-def standardised_parameters(space: MotionSpace, faces: DrawnFaces) -> Float[Tensor, "K P"]:
-    """Return the matrix from coefficient errors to face-parameter errors in standard deviations."""
+def parameter_spread(faces: DrawnFaces) -> Float[np.ndarray, "P"]:
+    """Return the standard deviation of every face parameter in a set."""
     spans = np.array([spec.high - spec.low for spec in FACE_SPECS], np.float32)
     # A parameter that never moves in a small set must not weigh without limit.
-    spread = np.maximum(faces.faces.reshape(-1, len(FACE_NAMES)).std(0), 0.02 * spans)
-    return torch.from_numpy((space.inverse / spread).astype(np.float32))
+    return np.maximum(faces.faces.reshape(-1, len(FACE_NAMES)).std(0), 0.02 * spans).astype(np.float32)
+
+
+def standardised_parameters(space: MotionSpace, faces: DrawnFaces) -> Float[Tensor, "K P"]:
+    """Return the matrix from coefficient errors to face-parameter errors in standard deviations."""
+    return torch.from_numpy((space.inverse / parameter_spread(faces)).astype(np.float32))
 
 
 class Objective:

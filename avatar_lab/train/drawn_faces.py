@@ -142,9 +142,13 @@ def draw_faces(
     seed: int,
     tracks: Float32[np.ndarray, "T P"] | None = None,
     renderer: Renderer | None = None,
+    masks: bool = True,
     progress: bool = True,
 ) -> DrawnFaces:
-    """Draw every character at rest and in `poses` poses; neighbours share theirs."""
+    """Draw every character at rest and in `poses` poses; neighbours share theirs.
+
+    `masks=False` leaves the masks empty, for those who only read: it saves a third of the time.
+    """
     if renderer is None:
         from avatar_lab.render.puppet import Puppet
 
@@ -152,7 +156,7 @@ def draw_faces(
     people = len(characters) - len(characters) % 2
     faces = np.empty((people, poses + 1, FACE_DIM), np.float32)
     pictures = np.empty((people, poses + 1, size, size, 3), np.uint8)
-    masks = np.empty_like(pictures)
+    marked = np.zeros_like(pictures) if masks else np.broadcast_to(np.uint8(0), pictures.shape)
     rng = np.random.default_rng(seed)
     for i in tqdm(range(people), disable=not progress, unit="person", desc="drawing"):
         if i % 2 == 0:
@@ -162,7 +166,8 @@ def draw_faces(
         picture = renderer(characters[i], size)
         for j, face in enumerate(faces[i]):
             pictures[i, j] = picture.draw(face)
-            found = picture.masks(face)
-            for k, name in enumerate(MASKS):
-                masks[i, j, :, :, k] = np.round(255 * found[name])
-    return DrawnFaces(pictures, masks, faces, np.asarray(characters[:people]))
+            if masks:
+                found = picture.masks(face)
+                for k, name in enumerate(MASKS):
+                    marked[i, j, :, :, k] = np.round(255 * found[name])
+    return DrawnFaces(pictures, marked, faces, np.asarray(characters[:people]))

@@ -91,7 +91,8 @@ def test_the_cache_never_outgrows_its_context(generator: Generator) -> None:
             s["motion"][:, :5], torch.zeros(1, 5), s["condition"][:, :5], s["reference"], cache=cache
         )
         cache = cache.append(out.keys_values, 5)
-    assert cache.frames == generator.config.context == 30 - BLOCK - LOOKAHEAD
+    assert cache.filled == cache.context == generator.config.context == 30 - BLOCK - LOOKAHEAD
+    assert cache.keys.shape == generator.empty_cache(1).keys.shape
 
 
 def test_one_sigma_for_all_frames_is_refused(generator: Generator) -> None:

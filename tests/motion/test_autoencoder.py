@@ -16,12 +16,12 @@ from avatar_lab.motion.space import MotionSpace
 
 
 def small(size: int = 16, **changes: object) -> MotionAutoencoder:
-    return MotionAutoencoder(
-        AutoencoderConfig(size=size, latent_dim=32, channels=8, max_channels=16, **changes)  # type: ignore[arg-type]
-    )
+    options = {"latent_dim": 32, "channels": 8, "max_channels": 16, "reader": (8, 8), **changes}
+    return MotionAutoencoder(AutoencoderConfig(size=size, **options))  # type: ignore[arg-type]
 
 
 RELEASED = {
+    "reader": (),
     "normalise_latent": False,
     "normalise_features": False,
     "linear_head": True,
@@ -33,7 +33,7 @@ RELEASED = {
 
 @pytest.mark.parametrize("size", [16, 32, 64])
 @pytest.mark.parametrize("changes", [{}, RELEASED], ids=["lab", "released"])
-def test_shapes(size: int, changes: dict[str, bool]) -> None:
+def test_shapes(size: int, changes: dict[str, object]) -> None:
     model = small(size, **changes)
     read = model.encode(torch.rand(2, 3, size, size) * 2 - 1)
     assert read.identity.shape == read.motion.shape == (2, 32)
@@ -91,6 +91,9 @@ def test_swap_takes_motion_from_the_driving_picture_only() -> None:
 
 def test_every_weight_gets_a_gradient() -> None:
     model = small()
+    assert model.encoder.reader is not None
+    for block in model.encoder.reader.blocks:  # they begin as their skip
+        torch.nn.init.ones_(block.norm2.weight)
     source, driving = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)
     model.swap(source, driving).square().mean().backward()
     idle = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]

@@ -24,7 +24,9 @@ def space() -> MotionSpace:
 @pytest.fixture(scope="module")
 def autoencoder() -> MotionAutoencoder:
     torch.manual_seed(0)
-    model = MotionAutoencoder(AutoencoderConfig(size=32, latent_dim=24, channels=8, max_channels=16))
+    model = MotionAutoencoder(
+        AutoencoderConfig(size=32, latent_dim=24, channels=8, max_channels=16, reader=(8, 8))
+    )
     torch.nn.init.normal_(model.decoder.coarse.weight)  # let motion show without training
     return model
 
@@ -63,7 +65,7 @@ def test_bad_input(autoencoder: MotionAutoencoder, space: MotionSpace) -> None:
     with pytest.raises(ConfigError, match=r"16\.\.1024"):
         NeuralPicture(autoencoder, space, size=4000)
     other = MotionAutoencoder(
-        AutoencoderConfig(size=32, coefficients=20, latent_dim=24, channels=8, max_channels=16)
+        AutoencoderConfig(size=32, coefficients=20, latent_dim=24, channels=8, max_channels=16, reader=(8, 8))
     )
     with pytest.raises(ConfigError, match="20"):
         NeuralPicture(other, space)

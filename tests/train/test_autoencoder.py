@@ -67,7 +67,7 @@ def space() -> MotionSpace:
 
 def settings(steps: int, **changes: object) -> AutoencoderTraining:
     base = AutoencoderTraining(
-        autoencoder=AutoencoderConfig(size=SIZE, latent_dim=24, channels=8, max_channels=16),
+        autoencoder=AutoencoderConfig(size=SIZE, latent_dim=24, channels=8, max_channels=16, reader=(8, 8)),
         loop=LoopConfig(steps=steps, learning_rate=5e-3, warmup=5, ema=0.9, log_every=5, save_every=1000),
         pairs=2,
         poses=2,
@@ -187,6 +187,7 @@ def test_plain_recipe_switches_everything_off(faces: DrawnFaces, space: MotionSp
     assert plain.teacher == plain.cross == plain.neutral_source == plain.jitter == 0
     assert not plain.autoencoder.warp_picture
     assert not plain.autoencoder.normalise_latent
+    assert not plain.autoencoder.reader
     _, report = train(faces, space, plain, out=tmp_path, progress=False)
     assert "motion" not in report.metrics
 
