@@ -45,7 +45,9 @@ class AudioConfig:
     kind: str = "mel"
     bands: int = 80
     hops_per_frame: int = 4
-    context_frames: int = 3  # frames of mel that one frame's feature sees, itself included
+    context_frames: int = (
+        3  # frames of sound that one frame's feature sees, itself included (wav2vec2: before it)
+    )
     hidden: int = 256
     dim: int = 128
 
@@ -245,7 +247,7 @@ PRESETS: Final[Mapping[str, AvatarConfig]] = MappingProxyType(
         "lab": AvatarConfig("lab", AudioConfig(), GeneratorConfig(), SamplerConfig(), AutoencoderConfig()),
         "paper": AvatarConfig(
             "paper",
-            AudioConfig(kind="wav2vec2", dim=512),
+            AudioConfig(kind="wav2vec2", dim=512, context_frames=100),
             GeneratorConfig(
                 motion_dim=512,
                 audio_dim=512,

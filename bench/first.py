@@ -152,7 +152,7 @@ def video_rows(avatar: al.Avatar, video: Path) -> tuple[list[Row], dict[str, Any
         times = []
         for index, frame in enumerate(frames):
             began = CLOCK.now()
-            avatar.space.encode(calibrator.update(tracker.track(frame, index * 40))[None])
+            avatar.face_space.encode(calibrator.update(tracker.track(frame, index * 40))[None])
             times.append(1000 * (CLOCK.now() - began))
     began = CLOCK.now()
     user = al.ingest(video)

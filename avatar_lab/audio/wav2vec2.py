@@ -16,6 +16,7 @@ et al. 2020.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -27,8 +28,6 @@ from torch import Tensor, nn
 from avatar_lab.config import SAMPLES_PER_FRAME, AudioConfig
 from avatar_lab.errors import CheckpointError, ConfigError, ShapeError
 
-SHORTEST: int = 400  # samples that the convolutions need for one output
-
 
 class WaveState(NamedTuple):
     """What the encoder remembers: the samples before the next ones, as many as its left context."""
@@ -38,13 +37,29 @@ class WaveState(NamedTuple):
 
 def wav2vec2_network(sizes: Mapping[str, Any] | None = None) -> nn.Module:
     """Return an untrained wav2vec2 with the published sizes, or those given (names as in `Wav2Vec2Config`)."""
+    transformers = _transformers()
+    return transformers.Wav2Vec2Model(transformers.Wav2Vec2Config(**(sizes or {}))).eval()
+
+
+def pretrained_network(folder: Path) -> nn.Module:
+    """Open a wav2vec2 folder of this machine; nothing is downloaded."""
     try:
-        from transformers import Wav2Vec2Config, Wav2Vec2Model
+        return _transformers().Wav2Vec2Model.from_pretrained(folder, local_files_only=True).eval()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{folder} is no wav2vec2 model that transformers can open: {error}. It needs config.json and "
+            "model.safetensors of facebook/wav2vec2-base-960h."
+        ) from error
+
+
+def _transformers() -> Any:
+    try:
+        import transformers
     except ImportError as error:
         raise ConfigError(
             "wav2vec2 needs the package transformers. Install it: pip install 'avatar-lab[published]'"
         ) from error
-    return Wav2Vec2Model(Wav2Vec2Config(**(sizes or {}))).eval()
+    return transformers
 
 
 class Wav2Vec2Encoder(nn.Module):

@@ -23,7 +23,7 @@ def _shapes(answer: Mapping[str, Any], reaction: Reaction) -> str:
         "user.face": reaction.user.face.shape,
         "user.audio": reaction.user.audio.shape,
         "motion": reaction.motion.shape,
-        "face": reaction.face.shape,
+        "face": () if reaction.face is None else reaction.face.shape,
         "frames": () if reaction.frames is None else reaction.frames.shape,
     }
     for name, right in truth.items():

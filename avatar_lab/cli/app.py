@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from avatar_lab.cli import bench, demo, doctor_command, evaluate, react, train
+from avatar_lab.cli import bench, demo, doctor_command, evaluate, import_published, react, train
 from avatar_lab.errors import AvatarLabError
 
 # typer brings its own copy of click's errors, or the real ones, depending on its version; both are bases of this one.
@@ -43,6 +43,7 @@ app.command("react")(react.react)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("bench")(bench.bench)
+app.command("import-published")(import_published.import_published)
 
 
 def say_version(asked: bool) -> bool:

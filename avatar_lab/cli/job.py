@@ -46,6 +46,7 @@ class Job:
     guidance_audio: float | None = None
     guidance_user: float | None = None
     schedule: str | None = None
+    portrait: Path | None = None
 
     @property
     def guidance(self) -> dict[str, float] | None:
@@ -102,6 +103,7 @@ def perform(job: Job, report: Stage) -> tuple[Reaction, dict[str, Path]]:
         nfe=job.nfe,
         guidance=job.guidance,
         schedule=job.schedule,
+        portrait=job.portrait,
         progress=lambda done, total: report(stage, done, total),
     )
     return reaction, write(job, reaction, report)
@@ -120,10 +122,13 @@ def write(job: Job, reaction: Reaction, report: Stage) -> dict[str, Path]:
 
 
 def save_tracks(path: Path, reaction: Reaction) -> None:
-    """Write `user`, `avatar` (T, P), `motion` (T, K), `names` and `fps`, whole or not at all."""
-    arrays: dict[str, Any] = {
+    """Write `user`, `avatar` (T, P), `motion` (T, K), `names` and `fps`, whole or not at all.
+
+    Motion without names (`paper`) has no `avatar` track.
+    """
+    named = {} if reaction.face is None else {"avatar": reaction.face}
+    arrays: dict[str, Any] = named | {
         "user": reaction.user.face,
-        "avatar": reaction.face,
         "motion": reaction.motion,
         "names": np.array(FACE_NAMES),
         "fps": np.array(FPS),
@@ -161,7 +166,7 @@ def write_strip(path: Path, reaction: Reaction) -> Path:
         raise MediaError("This reaction has no pictures; there is no strip to write.")
     picks = set(np.linspace(0, len(reaction.frames) - 1, STRIP_FRAMES).astype(int).tolist())
     # The user's side may be endless (a last frame held), so it is cut to the reaction's length.
-    pairs = zip(user_frames(reaction, reaction.frames.shape[1]), reaction.frames, strict=False)
+    pairs = zip(user_frames(reaction.user, reaction.frames.shape[1]), reaction.frames, strict=False)
     columns = [np.concatenate(pair, axis=0) for i, pair in enumerate(pairs) if i in picks]
     picture = np.concatenate(columns, axis=1)
     done, data = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))

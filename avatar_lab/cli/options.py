@@ -27,5 +27,11 @@ Nfe = Annotated[int | None, typer.Option(min=1, max=1000, help="Denoising steps 
 GuidanceAudio = Annotated[float | None, typer.Option(help="Weight of the avatar's own voice.")]
 GuidanceUser = Annotated[float | None, typer.Option(help="Weight of the user.")]
 Schedule = Annotated[str | None, typer.Option(help="Noise schedule of the sampler.")]
-Checkpoint = Annotated[Path | None, typer.Option(help="Weights written by `avatar-lab train`.")]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(help="Weights written by `avatar-lab train`; for paper, the released folder or its import."),
+]
+Portrait = Annotated[
+    Path | None, typer.Option(help="A picture of one face, worn by the avatar (preset paper only).")
+]
 Json = Annotated[Path | None, typer.Option("--json", help="Write all numbers to this file, too.")]

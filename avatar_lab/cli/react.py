@@ -28,6 +28,7 @@ def react(
     guidance_audio: options.GuidanceAudio = None,
     guidance_user: options.GuidanceUser = None,
     schedule: options.Schedule = None,
+    portrait: options.Portrait = None,
 ) -> None:
     """Let the avatar answer a recorded user."""
     from avatar_lab.cli import console
@@ -49,6 +50,7 @@ def react(
         guidance_audio=guidance_audio,
         guidance_user=guidance_user,
         schedule=schedule,
+        portrait=portrait,
     )
     with console.stages() as report:
         reaction, written = perform(job, report)

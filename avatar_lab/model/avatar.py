@@ -3,12 +3,13 @@
 An `Avatar` is the network side of a person: motion space, audio encoder, generator, and (when shipped) the
 image autoencoder. Which *character* it plays and how it is drawn is decided later, by the engine.
 
+What is peculiar: this is the only place that moves networks to a device and chooses their number format.
+
 Notebook: 00 (meet the avatar).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 
 from avatar_lab.audio.encoder import MelEncoder
+from avatar_lab.audio.wav2vec2 import Wav2Vec2Encoder
 from avatar_lab.config import AvatarConfig, preset
 from avatar_lab.data.face import FACE_DIM
 from avatar_lab.errors import CheckpointError, ConfigError
@@ -32,7 +34,7 @@ from avatar_lab.model.weights import (
 )
 from avatar_lab.motion.autoencoder import MotionAutoencoder
 from avatar_lab.motion.saved import load_autoencoder
-from avatar_lab.motion.space import MotionSpace
+from avatar_lab.motion.space import LatentSpace, MotionSpace
 
 GENERATOR_FILE = "generator.safetensors"
 AUTOENCODER_FILE = "autoencoder.safetensors"
@@ -51,16 +53,40 @@ class Avatar:
     """
 
     config: AvatarConfig
-    space: MotionSpace
-    audio_encoder: MelEncoder
+    space: MotionSpace | LatentSpace
+    audio_encoder: MelEncoder | Wav2Vec2Encoder
     generator: Generator
     autoencoder: MotionAutoencoder | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @property
-    def predict(self) -> Callable[..., Any]:
-        """One evaluation of the generator."""
-        return self.generator.predict
+    def sees_pictures(self) -> bool:
+        """Whether the user's motion is read from pictures (`paper`) or given as a face track (`lab`)."""
+        return isinstance(self.space, LatentSpace)
+
+    @property
+    def face_space(self) -> MotionSpace:
+        """The space of named motion; raises ConfigError for an avatar whose motion has no names."""
+        if isinstance(self.space, LatentSpace):
+            raise ConfigError(
+                f"The motion of {self.config.name!r} has no names; this needs an avatar of drawn faces."
+            )
+        return self.space
+
+    def to(self, device: torch.device, precision: str = "auto") -> Avatar:
+        """Move every network to `device`.
+
+        Parameters
+        ----------
+        precision : "float32", "bfloat16" (generator only: pictures show its rounding), or "auto": bfloat16 on a CUDA
+            card that has it, float32 elsewhere.
+        """
+        for net in (self.audio_encoder, self.generator, self.autoencoder):
+            if net is not None:
+                net.to(device)
+        self.generator.to(number_format(device, precision))
+        self.device = device
+        return self
 
     @property
     def parameters_total(self) -> int:
@@ -87,7 +113,9 @@ class Avatar:
 def build(config: AvatarConfig, space: MotionSpace | None = None, seed: int = 0) -> Avatar:
     """Return an untrained avatar; the same seed gives the same weights."""
     if config.audio.kind != "mel":
-        raise ConfigError("Only the mel audio encoder can be built from scratch.")
+        raise ConfigError(
+            "An avatar that hears through wav2vec2 is not built from scratch: load the published weights."
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         audio_encoder, generator = MelEncoder(config.audio), Generator(config.generator)
@@ -114,27 +142,50 @@ def read(path: Path) -> Avatar:
 
 
 def choose_device(device: str) -> torch.device:
-    """Turn "auto", "cpu", "cuda", "mps" into a device; raises ConfigError when it is not there."""
+    """Turn "auto" (CUDA, else MPS, else CPU) or a name into a device; raises ConfigError when it is not there."""
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
         torch.zeros(1, device=chosen)
         return chosen
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigError(
             f"Device {device!r} is not available here; use auto or cpu, or install the matching torch."
         ) from error
 
 
-def load(name: str = "lab", device: str = "auto", checkpoint: str | Path | None = None) -> Avatar:
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def number_format(device: torch.device, precision: str = "auto") -> torch.dtype:
+    """Return the number format of the generator's weights; raises ConfigError that lists the names."""
+    if precision == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if fast else torch.float32
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision must be auto, {' or '.join(PRECISIONS)}; got {precision!r}.")
+    return PRECISIONS[precision]
+
+
+def load(
+    name: str = "lab",
+    device: str = "auto",
+    checkpoint: str | Path | None = None,
+    *,
+    precision: str = "auto",
+) -> Avatar:
     """Return a trained avatar.
 
     Parameters
     ----------
     name : preset, one of `presets()`. `lab` ships with the package.
-    device : "auto", "cpu", "cuda", ...
-    checkpoint : a file written by `avatar-lab train`; by default the shipped weights, verified by their hash.
+    device : "auto" (CUDA, else MPS, else CPU), "cpu", "cuda", ...
+    checkpoint : a file written by `avatar-lab train`; by default the shipped weights, verified by their hash. For
+        `paper`, the folder of the released files, or the file that `avatar-lab import-published` made of them.
+    precision : see `Avatar.to`.
 
     Raises
     ------
@@ -142,6 +193,9 @@ def load(name: str = "lab", device: str = "auto", checkpoint: str | Path | None 
     """
     config = preset(name)
     chosen = choose_device(device)
+    number_format(chosen, precision)
+    if config.audio.kind == "wav2vec2":
+        return _published(checkpoint).eval().to(chosen, precision)
     folder = WEIGHTS_DIR / name
     if checkpoint is not None:
         avatar = read(Path(checkpoint))
@@ -155,8 +209,20 @@ def load(name: str = "lab", device: str = "auto", checkpoint: str | Path | None 
         )
     if (folder / AUTOENCODER_FILE).exists():
         verify(folder / AUTOENCODER_FILE)
-        avatar.autoencoder = load_autoencoder(folder / AUTOENCODER_FILE)[0].to(chosen)
-    avatar.generator.to(chosen)
-    avatar.audio_encoder.to(chosen)
-    avatar.device = chosen
-    return avatar.eval()
+        avatar.autoencoder = load_autoencoder(folder / AUTOENCODER_FILE)[0]
+    return avatar.eval().to(chosen, precision)
+
+
+def _published(checkpoint: str | Path | None) -> Avatar:
+    """Make an avatar of the released weights."""
+    from avatar_lab.model.released_files import WHERE, open_published
+
+    if checkpoint is None:
+        raise CheckpointError(
+            f"{WHERE}, and pass it: load('paper', checkpoint=FOLDER), or --checkpoint FOLDER."
+        )
+    model = open_published(Path(checkpoint))
+    if model.generator is None or model.audio_encoder is None or model.autoencoder is None:
+        raise CheckpointError(f"{checkpoint} lacks whole networks of the published model. {WHERE}.")
+    space = LatentSpace(model.config.generator.motion_dim)
+    return Avatar(model.config, space, model.audio_encoder, model.generator, model.autoencoder)

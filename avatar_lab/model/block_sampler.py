@@ -134,3 +134,25 @@ class BlockSampler:
         """Return offset and block side by side, once per branch."""
         tokens = torch.cat([offset, motion], dim=1)
         return repeat(tokens, "n t k -> (g n) t k", g=len(self.branches))
+
+
+def compiled_predict(generator: Generator) -> Predict:
+    """Return `generator.predict`, compiled; on CUDA it is replayed as a graph.
+
+    Notes
+    -----
+    A block's first pass sees no offset frames and has a shape of its own, so two variants are compiled. What a graph
+    returns is overwritten by its next run; it is used up before that, and copied to be safe.
+    """
+    cuda = generator.embed.weight.is_cuda
+    fast = torch.compile(generator.predict, mode="reduce-overhead" if cuda else "default", dynamic=False)
+
+    def predict(
+        noisy: Tensor, modulation: Modulation, setting: Setting
+    ) -> tuple[Tensor, tuple[KeysValues, ...]]:
+        if cuda:
+            torch.compiler.cudagraph_mark_step_begin()
+        velocity, _ = fast(noisy, modulation, setting)
+        return velocity.clone(), ()
+
+    return predict

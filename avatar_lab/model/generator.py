@@ -21,7 +21,7 @@ Notebook: 04. Source: Avatar Forcing, section 3.2 and Fig. 3; DiT (Peebles & Xie
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -81,7 +81,8 @@ class SigmaEmbedder(nn.Module):
         half = self.frequencies // 2
         steps = torch.arange(half, device=sigma.device, dtype=torch.float32) / half
         angle = (1000 * sigma[..., None]).float() * 1e4**-steps
-        return self.mlp(torch.cat([angle.cos(), angle.sin()], dim=-1).to(self.mlp[0].weight.dtype))
+        like = next(self.mlp.parameters())
+        return self.mlp(torch.cat([angle.cos(), angle.sin()], dim=-1).to(like.dtype))
 
 
 class TransformerBlock(nn.Module):
@@ -154,6 +155,11 @@ class Generator(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
+    @property
+    def layers(self) -> list[TransformerBlock]:
+        """The transformer's blocks, from the tokens to the velocity."""
+        return cast("list[TransformerBlock]", list(self.blocks))
+
     def empty_cache(self, batch: int) -> KVCache:
         """Return the key/value cache of a stream that has not begun."""
         return self._empty(batch, self.config.context)
@@ -174,7 +180,7 @@ class Generator(nn.Module):
 
     def keys_of_condition(self, condition: Float[Tensor, "b c w"]) -> tuple[KeysValues, ...]:
         """Return every layer's cross-attention keys and values of these condition frames."""
-        return tuple(block.cross_attention.keys_values(condition) for block in self.blocks)
+        return tuple(block.cross_attention.keys_values(condition) for block in self.layers)
 
     def setting(
         self,
@@ -230,7 +236,7 @@ class Generator(nn.Module):
     ) -> GeneratorOutput:
         """Predict the velocity of every frame, and return fresh keys and values beside it."""
         x, fresh = self._tokens(noisy, setting), []
-        for layer, block in enumerate(self.blocks):
+        for layer, block in enumerate(self.layers):
             x, own = block(x, modulation.blocks, setting, layer)  # (b, t, w)
             fresh.append(own)
         return GeneratorOutput(self.head(x, modulation.head), tuple(fresh))
@@ -247,12 +253,10 @@ class Generator(nn.Module):
         published size.
         """
         x, fresh = self._tokens(clean, setting), []
-        *layers, last = self.blocks
-        for layer, block in enumerate(layers):
+        for layer, block in enumerate(self.layers[:-1]):
             x, own = block(x, modulation.blocks, setting, layer)  # (b, t, w)
             fresh.append(own)
-        assert isinstance(last, TransformerBlock)
-        return (*fresh, last.keys_values(x, modulation.blocks))
+        return (*fresh, self.layers[-1].keys_values(x, modulation.blocks))
 
     def forward(
         self,

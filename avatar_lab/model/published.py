@@ -125,8 +125,8 @@ class PublishedModel:
     @torch.inference_mode()
     def sample(
         self,
-        avatar_audio: Float[Tensor, "b t a"],
-        user_audio: Float[Tensor, "b t a"],
+        avatar_audio: Float[Tensor, "b _t a"],
+        user_audio: Float[Tensor, "b _t a"],
         user_motion: Float[Tensor, "b t k"],
         reference: Float[Tensor, "b k"],
         noise: Sequence[Float[Tensor, "b _n k"]],

@@ -18,14 +18,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import numpy as np
 from jaxtyping import Float32
 from safetensors.numpy import load_file
 
 from avatar_lab.data.face import FACE_DIM, FACE_INDEX, check_track, clamp
-from avatar_lab.errors import CheckpointError, ShapeError
+from avatar_lab.errors import CheckpointError, ConfigError, ShapeError
 
 VARIANCE_FLOOR: Final = 0.3
 EVERYDAY: Final = {
@@ -120,6 +120,32 @@ class MotionSpace:
         if not np.allclose(space.forward @ space.inverse, np.eye(FACE_DIM), atol=1e-3):
             raise ShapeError("This motion space is damaged: its two maps are not inverse to each other.")
         return space
+
+
+@dataclass(frozen=True)
+class LatentSpace:
+    """The published motion space: directions learned from pixels, with no names. Tracks cannot enter it.
+
+    It answers as `MotionSpace` does, so that whoever hands a face track to such an avatar is told what to do.
+    """
+
+    dim: int
+
+    def encode(self, face: object) -> NoReturn:
+        """Raise ConfigError: this motion is read from pictures."""
+        raise ConfigError(
+            "The published motion space is read from pictures, not from face tracks: pass user_frames and a portrait."
+        )
+
+    def decode(self, coefficients: object) -> NoReturn:
+        """Raise ConfigError: this motion is drawn by the decoder."""
+        raise ConfigError(
+            "The published motion has no face parameters; draw it with the decoder (portrait=...)."
+        )
+
+    def tensors(self) -> dict[str, Float32[np.ndarray, "..."]]:
+        """Return nothing: there is nothing to save."""
+        return {}
 
 
 @cache

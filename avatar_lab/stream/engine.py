@@ -3,6 +3,9 @@
     engine = AvatarEngine(avatar, character=3, seed=0)
     block = engine.step(user_face=..., user_audio=..., avatar_audio=...)      # (B, P), (B*640,), (B*640,)
 
+    engine = AvatarEngine(al.load("paper", checkpoint=DIR), portrait=picture)
+    block = engine.step(user_frames=..., user_audio=..., avatar_audio=...)    # (B, S, S, 3) instead of a track
+
 No thread and no camera: whoever owns the engine decides when to call it. Memory is constant, and work per
 block does not depend on how long the session has lasted. `state()` is everything the session remembers, as
 plain tensors.
@@ -22,11 +25,11 @@ from jaxtyping import Float32, Num, UInt8
 from torch import Tensor
 
 from avatar_lab.config import SAMPLES_PER_FRAME, SamplerConfig
-from avatar_lab.data.face import FACE_DIM, check_track, neutral
 from avatar_lab.errors import ConfigError, ShapeError, StreamError
 from avatar_lab.flow.schedule import SCHEDULES
 from avatar_lab.model.avatar import Avatar
 from avatar_lab.render.picture import Picture, make_picture
+from avatar_lab.stream.body import Body, DrawnBody, PortraitBody
 from avatar_lab.stream.meter import Meter
 from avatar_lab.stream.motion_stream import MotionStream
 from avatar_lab.stream.state import pack_state, unpack_state
@@ -39,13 +42,13 @@ class AvatarBlock:
     Attributes
     ----------
     motion : (B, K) coefficients.
-    face : (B, P) face parameters, columns `FACE_NAMES`.
+    face : (B, P) face parameters, columns `FACE_NAMES`; None where motion has no names (`paper`).
     frames : (B, H, W, 3) uint8 pictures; None when the engine has no picture.
     timing : milliseconds per stage, and the counts `nfe`, `branches`, `cache_passes`.
     """
 
     motion: Float32[np.ndarray, "b k"]
-    face: Float32[np.ndarray, "b p"]
+    face: Float32[np.ndarray, "b p"] | None
     frames: UInt8[np.ndarray, "b h w 3"] | None
     timing: dict[str, float]
 
@@ -57,10 +60,14 @@ class AvatarEngine:
     ----------
     avatar : as returned by `avatar_lab.load`.
     character : seed of the drawn identity.
+    portrait : (S, S, 3) uint8 picture of one person, for avatars that see pictures (`paper`): their face.
     seed : seed of the motion's noise; same seed, same input, same device: same motion.
     picture : "puppet" (drawn), "neural" (decoded), or None for motion only.
     size : side of the pictures in pixels.
     nfe, guidance, guidance_form, schedule : override the preset's sampler.
+    compile : let torch compile the network (CUDA: as a graph). The first blocks then take a minute; the numbers may
+        differ in the last digits.
+    user_every : with a portrait, read every n-th picture of the user only (`PortraitBody`).
     """
 
     def __init__(
@@ -75,15 +82,21 @@ class AvatarEngine:
         guidance: Mapping[str, float] | None = None,
         guidance_form: str | None = None,
         schedule: str | None = None,
+        portrait: UInt8[np.ndarray, "_S _S 3"] | None = None,
+        user_every: int = 1,
+        compile: bool = False,
         meter: Meter | None = None,
     ) -> None:
         chosen = {"nfe": nfe, "guidance": guidance, "guidance_form": guidance_form, "schedule": schedule}
         self.sampler = sampler_with(avatar.config.sampler, chosen)
         self.avatar = avatar
-        self.picture = choose_picture(avatar, picture, character, size)
         self.meter = meter or Meter()
-        reference = torch.from_numpy(avatar.space.encode(neutral(1)))
-        self._stream = MotionStream(avatar, self.sampler, reference)
+        if avatar.sees_pictures:
+            draw = picture is not None
+            self._body: Body = PortraitBody(avatar, portrait, draw=draw, every=user_every)
+        else:
+            self._body = DrawnBody(avatar, choose_picture(avatar, picture, character, size))
+        self._stream = MotionStream(avatar, self.sampler, self._body.reference, compiled=compile)
         self._state = self._stream.start(seed)
 
     @property
@@ -96,6 +109,8 @@ class AvatarEngine:
         user_face: Num[np.ndarray, "*_"] | None = None,
         user_audio: Num[np.ndarray, "*_"] | None = None,
         avatar_audio: Num[np.ndarray, "*_"] | None = None,
+        *,
+        user_frames: UInt8[np.ndarray, "*_"] | None = None,
     ) -> AvatarBlock:
         """Advance by one block of B frames.
 
@@ -103,24 +118,24 @@ class AvatarEngine:
         ----------
         user_face : (B, P) face track; None when nobody is seen (a resting face is assumed).
         user_audio, avatar_audio : (B * 640,) 16 kHz; None is silence.
+        user_frames : (B, S, S, 3) uint8 pictures of the user, for avatars that see pictures; None: nobody is there.
 
         Raises
         ------
         ShapeError : a block of the wrong length, or numbers that are not finite.
         """
-        face = check_block_face(user_face, self.block)
         user_sound = self._sound(user_audio, "user_audio")
         avatar_sound = self._sound(avatar_audio, "avatar_audio")
-        user_motion = torch.from_numpy(self.avatar.space.encode(face))[None].to(self.avatar.device)
+        with self.meter.stage("see"):
+            user_motion = self._body.see(user_face, user_frames, self.block)
         result, self._state = self._stream.step(
             self._state, user_motion, user_sound, avatar_sound, self.meter
         )
-        motion = result.motion[0].float().cpu().numpy()
-        out = self.avatar.space.decode(motion)
         with self.meter.stage("draw"):
-            frames = self.picture.draw_track(out) if self.picture else None
+            face, frames = self._body.show(result.motion[0])
+        motion = result.motion[0].float().cpu().numpy()
         counts = {"nfe": result.evaluations, "branches": result.branches, "cache_passes": result.cache_passes}
-        return AvatarBlock(motion, out, frames, self.meter.lap() | counts)
+        return AvatarBlock(motion, face, frames, self.meter.lap() | counts)
 
     def state(self) -> dict[str, Tensor]:
         """Return all the session remembers as flat named tensors, ready for safetensors."""
@@ -149,16 +164,6 @@ class AvatarEngine:
         return torch.from_numpy(array.copy())[None].to(self.avatar.device)
 
 
-def check_block_face(face: np.ndarray | None, block: int) -> Float32[np.ndarray, "b p"]:
-    """Return one block of user face, at rest when nobody is seen; raise ShapeError for anything else."""
-    if face is None:
-        return neutral(block)
-    face = check_track(face, "user_face")
-    if len(face) != block:
-        raise ShapeError(f"user_face must have shape ({block}, {FACE_DIM}); got {face.shape}.")
-    return face
-
-
 def sampler_with(base: SamplerConfig, chosen: Mapping[str, Any]) -> SamplerConfig:
     """Return `base` with the options given; raises ConfigError for a schedule that cannot stream."""
     given = {name: value for name, value in chosen.items() if value is not None}
@@ -180,5 +185,5 @@ def choose_picture(avatar: Avatar, kind: str | None, character: int, size: int) 
             raise ConfigError("This avatar has no autoencoder weights; use picture='puppet'.")
         from avatar_lab.motion.neural_picture import NeuralPicture
 
-        return NeuralPicture(avatar.autoencoder, avatar.space, character=character, size=size)
+        return NeuralPicture(avatar.autoencoder, avatar.face_space, character=character, size=size)
     return make_picture(kind, character, size)

@@ -51,7 +51,7 @@ def stream_faces(
     block, count = avatar.config.generator.block, len(users)
     if users.shape[1] % block:
         raise ShapeError(f"Streams need whole blocks of {block} frames; got {users.shape[1]} frames.")
-    space, samples = avatar.space, block * SAMPLES_PER_FRAME
+    space, samples = avatar.face_space, block * SAMPLES_PER_FRAME
     reference = torch.from_numpy(np.repeat(space.encode(neutral(1)), count, axis=0))
     stream = MotionStream(avatar, sampler or avatar.config.sampler, reference)
     motion = torch.from_numpy(np.stack([space.encode(face) for face in users]))
@@ -121,15 +121,17 @@ def evaluate(
             for name, tracks in made.items()
         },
         "variance": {
-            name: float(np.mean([temporal_variance(avatar.space.encode(t)) for t in tracks]))
+            name: float(np.mean([temporal_variance(avatar.face_space.encode(t)) for t in tracks]))
             for name, tracks in {"generated": generated, "truth": truth}.items()
         },
         "jitter": {
-            name: float(np.mean([jitter(avatar.space.encode(t)) for t in tracks]))
+            name: float(np.mean([jitter(avatar.face_space.encode(t)) for t in tracks]))
             for name, tracks in {"generated": generated, "truth": truth}.items()
         },
         "seam_ratio": float(
-            np.mean([seam_ratio(avatar.space.encode(t), avatar.config.generator.block) for t in generated])
+            np.mean(
+                [seam_ratio(avatar.face_space.encode(t), avatar.config.generator.block) for t in generated]
+            )
         ),
     }
 

@@ -29,7 +29,7 @@ from avatar_lab.config import SamplerConfig
 from avatar_lab.flow.guidance import branches
 from avatar_lab.flow.schedule import sigma_grid
 from avatar_lab.model.avatar import Avatar
-from avatar_lab.model.block_sampler import BlockSampler, Grid, Memory
+from avatar_lab.model.block_sampler import BlockSampler, Grid, Memory, compiled_predict
 from avatar_lab.model.condition import ConditionState
 from avatar_lab.stream.meter import Meter
 
@@ -67,14 +67,21 @@ class MotionBlock(NamedTuple):
 class MotionStream:
     """Generates coefficients block by block. Pure: `step(state, ...)` returns the next state."""
 
-    def __init__(self, avatar: Avatar, sampler: SamplerConfig, reference: Float[Tensor, "n k"]) -> None:
+    def __init__(
+        self,
+        avatar: Avatar,
+        sampler: SamplerConfig,
+        reference: Float[Tensor, "n k"],
+        *,
+        compiled: bool = False,
+    ) -> None:
         self.avatar = avatar
         self.branches = branches(sampler.guidance, sampler.guidance_form)
         self.sessions = len(reference)
         grid = sigma_grid(sampler.nfe)
-        self.sampler = BlockSampler(
-            avatar.generator, self.branches, Grid(grid, grid), reference, avatar.predict
-        )
+        predict = compiled_predict(avatar.generator) if compiled else None
+        with torch.inference_mode():
+            self.sampler = BlockSampler(avatar.generator, self.branches, Grid(grid, grid), reference, predict)
         self.sees_voice = torch.tensor([float(b.avatar_audio) for b in self.branches], device=avatar.device)
         self.sees_user = torch.tensor([float(b.user) for b in self.branches], device=avatar.device)
 
@@ -107,7 +114,8 @@ class MotionStream:
             user_features, user_heard = self.avatar.audio_encoder(user_audio, state.user_audio)
             avatar_features, avatar_heard = self.avatar.audio_encoder(avatar_audio, state.avatar_audio)
         with meter.stage("condition"):
-            fresh = Signals(user_motion.to(user_features), user_features, avatar_features)
+            like = self.avatar.generator.embed.weight  # its number format may be another than the ears'
+            fresh = Signals(*(s.to(like) for s in (user_motion, user_features, avatar_features)))
             signals = Signals(*(torch.cat(parts, dim=1) for parts in zip(state.recent, fresh, strict=True)))
             condition, remembered = self.avatar.generator.condition(
                 _per_branch(signals.user_motion, self.sees_user),

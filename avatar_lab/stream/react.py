@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from jaxtyping import Float32, UInt8
 from avatar_lab.config import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from avatar_lab.data.face import neutral
 from avatar_lab.data.performance import Performance, fit_audio
-from avatar_lab.errors import MediaError, ShapeError
+from avatar_lab.errors import ConfigError, MediaError, ShapeError
 from avatar_lab.model.avatar import Avatar
 from avatar_lab.stream.engine import AvatarBlock, AvatarEngine
 from avatar_lab.stream.meter import Meter
+from avatar_lab.stream.side_by_side import user_frames
 
 Progress = Callable[[int, int], None]
 
@@ -33,7 +35,7 @@ class Reaction:
     Attributes
     ----------
     frames : (T, H, W, 3) uint8 pictures; None when made with `picture=None`.
-    face : (T, P) face parameters, columns `FACE_NAMES`, 25 fps.
+    face : (T, P) face parameters, columns `FACE_NAMES`, 25 fps; None where motion has no names (`paper`).
     motion : (T, K) coefficients.
     audio : (T * 640,) the avatar's voice.
     timing : where the time went (see `summarise`).
@@ -41,7 +43,7 @@ class Reaction:
     """
 
     frames: UInt8[np.ndarray, "t h w 3"] | None
-    face: Float32[np.ndarray, "t p"]
+    face: Float32[np.ndarray, "t p"] | None
     motion: Float32[np.ndarray, "t k"]
     audio: Float32[np.ndarray, "n"]
     timing: dict[str, Any]
@@ -54,7 +56,7 @@ class Reaction:
 
         Raises MediaError when it cannot be written, or when there are no frames to write.
         """
-        from avatar_lab.stream.side_by_side import write_side_by_side
+        from avatar_lab.stream.side_by_side import write_side_by_side  # it knows Reaction
 
         if self.frames is None:
             raise MediaError("This reaction was made with picture=None; there is nothing to film.")
@@ -74,6 +76,7 @@ def react(
     guidance: Mapping[str, float] | None = None,
     guidance_form: str | None = None,
     schedule: str | None = None,
+    portrait: str | Path | np.ndarray | None = None,
     progress: Progress | None = None,
     meter: Meter | None = None,
 ) -> Reaction:
@@ -88,6 +91,8 @@ def react(
     character, picture, size : who is drawn, how, and how large.
     seed : seed of the motion; everything else being equal, the same seed gives the same film.
     nfe, guidance, guidance_form, schedule : override the preset's sampler.
+    portrait : whose face the avatar has, for avatars that see pictures (`paper`): a picture file, or RGB pixels. Such
+        an avatar sees the user's video, or the drawn twin of a simulated user.
     progress : called with (frames done, frames in all).
 
     Notes
@@ -108,18 +113,23 @@ def react(
         guidance=guidance,
         guidance_form=guidance_form,
         schedule=schedule,
+        portrait=load_portrait(avatar, portrait),
         meter=meter,
     )
+    looks = user_frames(user, avatar.config.autoencoder.size) if avatar.sees_pictures else None
     blocks: list[AvatarBlock] = []
     for start in range(0, total, engine.block):
         face, heard, said = block_inputs(user, voice, start, engine.block)
-        blocks.append(engine.step(face, heard, said))
+        if looks is None:
+            blocks.append(engine.step(face, heard, said))
+        else:
+            seen = np.stack(list(islice(looks, engine.block)))
+            blocks.append(engine.step(None, heard, said, user_frames=seen))
         if progress:
             progress(min(start + engine.block, total), total)
-    frames = [b.frames for b in blocks if b.frames is not None]
     return Reaction(
-        np.concatenate(frames)[:total] if frames else None,
-        np.concatenate([b.face for b in blocks])[:total],
+        _joined([b.frames for b in blocks], total),
+        _joined([b.face for b in blocks], total),
         np.concatenate([b.motion for b in blocks])[:total],
         voice,
         summarise(engine, blocks[-1].timing),
@@ -127,6 +137,26 @@ def react(
         {"character": character, "seed": seed, "picture": picture, "size": size},
         length_notes(len(spoken), total),
     )
+
+
+def _joined(parts: list[np.ndarray | None], total: int) -> np.ndarray | None:
+    """Join what every block has; None when there is nothing of this kind."""
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there)[:total] if there else None
+
+
+def load_portrait(avatar: Avatar, portrait: str | Path | np.ndarray | None) -> np.ndarray | None:
+    """Return the portrait in the size of the avatar's autoencoder; raises ConfigError where it has no use."""
+    if portrait is None:
+        return None
+    if not avatar.sees_pictures:
+        raise ConfigError(
+            f"The preset {avatar.config.name!r} draws characters; a portrait is for the published model (paper)."
+        )
+    from avatar_lab.data.square import read_portrait, square
+
+    size = avatar.config.autoencoder.size
+    return square(portrait, size) if isinstance(portrait, np.ndarray) else read_portrait(portrait, size)
 
 
 def length_notes(samples: int, frames: int) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
+from avatar_lab.data.performance import Performance
 from avatar_lab.render.picture import make_picture
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def write_side_by_side(reaction: Reaction, path: Path, progress: Callable[[int, 
     total, size = len(avatar), avatar.shape[1]
 
     def frames() -> Iterator[np.ndarray]:
-        for done, (left, right) in enumerate(zip(user_frames(reaction, size), avatar, strict=False)):
+        for done, (left, right) in enumerate(zip(user_frames(reaction.user, size), avatar, strict=False)):
             yield np.concatenate([left, right], axis=1)
             if progress:
                 progress(done + 1, total)
@@ -42,25 +43,19 @@ def write_side_by_side(reaction: Reaction, path: Path, progress: Callable[[int, 
     return write_video(path, frames(), sound, title="avatar_lab reaction", comment=MARK)
 
 
-def user_frames(reaction: Reaction, size: int) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """Yield the left half: square crops of the user's video, or the drawn twin."""
-    source = reaction.user.source
-    if source is None:
+def user_frames(user: Performance, size: int) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """Yield the user, without end: square crops of the video, or the drawn twin; then the last picture again."""
+    if user.source is None:
         twin = make_picture("puppet", TWIN, size)
-        yield from (twin.draw(face) for face in reaction.user.face)
-        return
-    import cv2
+        pictures: Iterable[np.ndarray] = (twin.draw(face) for face in user.face)
+    else:
+        from avatar_lab.data.media import read_video
+        from avatar_lab.data.square import square
 
-    from avatar_lab.data.media import read_video
-
+        pictures = (square(frame, size) for frame in read_video(user.source))
     last = np.zeros((size, size, 3), np.uint8)
-    for frame in chain(read_video(source), repeat(None)):
-        if frame is not None:
-            side = min(frame.shape[:2])
-            top, left = (frame.shape[0] - side) // 2, (frame.shape[1] - side) // 2
-            last = cv2.resize(
-                frame[top : top + side, left : left + side], (size, size), interpolation=cv2.INTER_AREA
-            )
+    for picture in chain(pictures, repeat(None)):
+        last = last if picture is None else picture
         yield last
 
 

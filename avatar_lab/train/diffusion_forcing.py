@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from avatar_lab.audio.encoder import MelEncoder
 from avatar_lab.clock import Clock
 from avatar_lab.config import AvatarConfig
 from avatar_lab.data.performance import Dyad
@@ -80,9 +81,11 @@ class ForcingModule(nn.Module):
 
     def __init__(self, avatar: Avatar, config: ForcingConfig) -> None:
         super().__init__()
+        if not isinstance(avatar.audio_encoder, MelEncoder):
+            raise ConfigError("Training here starts from log-mel features; wav2vec2 avatars are not trained.")
         self.audio_encoder, self.generator = avatar.audio_encoder, avatar.generator
         self.config = config
-        self.augment = Augmenter(config.augment, avatar.space)
+        self.augment = Augmenter(config.augment, avatar.face_space)
 
     def conditions(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the condition of every frame of history and window, and the reference, after dropout."""

@@ -137,6 +137,8 @@ def test_unknown_options_list_what_exists(avatar: Avatar) -> None:
 def test_the_meter_sums_stages(avatar: Avatar) -> None:
     engine = engine_of(avatar, meter=Meter(FakeClock(tick=0.001)))
     timing = engine.step().timing
-    stages = {k: v for k, v in timing.items() if k in ("listen", "condition", "denoise", "remember", "draw")}
+    stages = {
+        k: v for k, v in timing.items() if k in ("see", "listen", "condition", "denoise", "remember", "draw")
+    }
     assert stages == pytest.approx(dict.fromkeys(stages, 1.0))
-    assert timing["total"] == pytest.approx(5.0)
+    assert timing["total"] == pytest.approx(6.0)

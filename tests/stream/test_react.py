@@ -70,4 +70,4 @@ def test_timing_separates_waiting_from_computing(avatar: Avatar) -> None:
     assert timing["buffer_ms"] == 200
     assert timing["nfe"] == 4
     assert timing["rtf"] == pytest.approx(timing["compute_p50_ms"] / 200)
-    assert {"listen", "condition", "denoise", "remember", "draw", "total"} == set(timing["stages"])
+    assert {"see", "listen", "condition", "denoise", "remember", "draw", "total"} == set(timing["stages"])
