@@ -30,9 +30,10 @@ from avatar_lab.errors import CheckpointError, ConfigError, ShapeError
 
 
 class WaveState(NamedTuple):
-    """What the encoder remembers: the samples before the next ones, as many as its left context."""
+    """What the encoder remembers: the samples of its left context, and how many at the end were really heard."""
 
     samples: Float[Tensor, "b n"]
+    heard: int
 
 
 def wav2vec2_network(sizes: Mapping[str, Any] | None = None) -> nn.Module:
@@ -105,7 +106,7 @@ class Wav2Vec2Encoder(nn.Module):
     def initial_state(self, batch: int) -> WaveState:
         """Return the state of a stream that has heard nothing yet."""
         weight: Tensor = next(self.parameters())
-        return WaveState(weight.new_zeros(batch, 0))
+        return WaveState(weight.new_zeros(batch, self.config.context_frames * SAMPLES_PER_FRAME), 0)
 
     def forward(
         self, audio: Float[Tensor, "b n"], state: WaveState | None = None
@@ -116,11 +117,13 @@ class Wav2Vec2Encoder(nn.Module):
                 f"audio must hold whole frames of {SAMPLES_PER_FRAME} samples; got {audio.shape[1]} samples."
             )
         state = state or self.initial_state(len(audio))
+        context = state.samples.shape[1]
         window = torch.cat([state.samples, audio.to(state.samples)], dim=1)
-        fresh, seen = audio.shape[1] // SAMPLES_PER_FRAME, window.shape[1] // SAMPLES_PER_FRAME
-        features = self.whole(window, seen)[:, seen - fresh :]
-        keep = self.config.context_frames * SAMPLES_PER_FRAME
-        return features, WaveState(window[:, max(0, window.shape[1] - keep) :].clone())
+        heard = window[:, context - state.heard :]  # what has not been heard is not silence: it is left out
+        fresh, seen = (n // SAMPLES_PER_FRAME for n in (audio.shape[1], heard.shape[1]))
+        features = self.whole(heard, seen)[:, seen - fresh :]
+        known = min(context, heard.shape[1])
+        return features, WaveState(window[:, window.shape[1] - context :].clone(), known)
 
 
 def _fitted(waveform: Float[Tensor, "b n"], frames: int) -> Float[Tensor, "b m"]:

@@ -25,6 +25,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from avatar_lab.audio.encoder import AudioState
+from avatar_lab.audio.wav2vec2 import WaveState
 from avatar_lab.config import SamplerConfig
 from avatar_lab.flow.guidance import branches
 from avatar_lab.flow.schedule import sigma_grid
@@ -46,8 +48,8 @@ class Signals(NamedTuple):
 class StreamState:
     """All that one session remembers."""
 
-    user_audio: tuple[Tensor, ...]  # of the audio encoder
-    avatar_audio: tuple[Tensor, ...]
+    user_audio: AudioState | WaveState
+    avatar_audio: AudioState | WaveState
     condition: ConditionState
     recent: Signals  # of the frames whose condition is made anew with the next block; none if it is causal
     memory: Memory
