@@ -20,6 +20,7 @@ class Part(StrEnum):
 
     generator = "generator"
     autoencoder = "autoencoder"
+    one_branch = "one-branch"
 
 
 def train(
@@ -29,7 +30,7 @@ def train(
         int | None, typer.Option(min=1, help="Budget in steps; by default the recipe's.")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Budget in minutes (generator only).")
+        float | None, typer.Option(min=0.01, help="Budget in minutes (not for the autoencoder).")
     ] = None,
     hours: Annotated[float | None, typer.Option(min=0.01, help="Hours of simulated conversation.")] = None,
     people: Annotated[int, typer.Option(min=2, help="Drawn people to learn from (autoencoder).")] = 40,
@@ -58,16 +59,20 @@ def train(
         _, report = recipes.train_generator(
             preset, folder, steps=steps, minutes=minutes, hours=hours, seed=seed
         )
+    elif part is Part.one_branch:
+        _, report = recipes.train_one_branch(
+            preset, folder, steps=steps, minutes=minutes, hours=hours or 4.0, seed=seed
+        )
     else:
         report = train_autoencoder(
             config.autoencoder, folder, steps or 2000, hours or 0.5, seed, people, poses
         )
     loss = report.metrics.get("loss", float("nan"))
     console.out.print(f"{report.steps} steps, {report.minutes:.1f} minutes, loss {loss:.4g}", highlight=False)
-    weights = folder / f"{part.value}.safetensors"
+    weights = folder / ("autoencoder.safetensors" if part is Part.autoencoder else "generator.safetensors")
     files = {"weights": weights, "log": folder / "log.jsonl"}
     console.name_files({what: path for what, path in files.items() if path.exists()})
-    if part is Part.generator:
+    if part is not Part.autoencoder:
         console.out.print(
             f"Try it: avatar-lab react USER.mp4 --preset {preset} --checkpoint {weights}", soft_wrap=True
         )

@@ -86,9 +86,7 @@ class SelfAttention(nn.Module):
 
     def keys_values(self, x: Float[Tensor, "b t w"]) -> KeysValues:
         """Return unrotated keys and values only: all that a pass which fills the cache needs here."""
-        width = x.shape[-1]
-        projected = F.linear(x, self.qkv.weight[width:], self.qkv.bias[width:])
-        return _keys_values(projected, self.heads)
+        return _keys_values(self.qkv(x)[..., x.shape[-1] :], self.heads)
 
     def forward(
         self,

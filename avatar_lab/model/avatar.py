@@ -23,6 +23,7 @@ from avatar_lab.config import AvatarConfig, preset
 from avatar_lab.data.face import FACE_DIM
 from avatar_lab.errors import CheckpointError, ConfigError
 from avatar_lab.model.generator import Generator
+from avatar_lab.model.speed import pack, worth_packing
 from avatar_lab.model.weights import (
     WEIGHTS_DIR,
     load_strict,
@@ -74,17 +75,23 @@ class Avatar:
         return self.space
 
     def to(self, device: torch.device, precision: str = "auto") -> Avatar:
-        """Move every network to `device`.
+        """Move every network to `device`, and bring the generator into the number format for it.
 
         Parameters
         ----------
-        precision : "float32", "bfloat16" (generator only: pictures show its rounding), or "auto": bfloat16 on a CUDA
-            card that has it, float32 elsewhere.
+        precision : "float32"; "bfloat16" (generator only: pictures show its rounding); "int8" (CPU, generator only);
+            or "auto": bfloat16 on a CUDA card that has it, else float32, laid out for the processor where that helps.
         """
         for net in (self.audio_encoder, self.generator, self.autoencoder):
             if net is not None:
                 net.to(device)
-        self.generator.to(number_format(device, precision))
+        chosen = number_format(device, precision)
+        if chosen is torch.qint8:
+            pack(self.generator, "int8")
+        else:
+            self.generator.to(chosen)
+            if chosen is torch.float32 and precision == "auto" and worth_packing(self.generator):
+                pack(self.generator)
         self.device = device
         return self
 
@@ -157,7 +164,7 @@ def choose_device(device: str) -> torch.device:
         ) from error
 
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.qint8}
 
 
 def number_format(device: torch.device, precision: str = "auto") -> torch.dtype:
@@ -166,7 +173,9 @@ def number_format(device: torch.device, precision: str = "auto") -> torch.dtype:
         fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if fast else torch.float32
     if precision not in PRECISIONS:
-        raise ConfigError(f"precision must be auto, {' or '.join(PRECISIONS)}; got {precision!r}.")
+        raise ConfigError(f"precision must be auto, {', '.join(PRECISIONS)}; got {precision!r}.")
+    if precision == "int8" and device.type != "cpu":
+        raise ConfigError(f"int8 weights run on a CPU only; got device {device.type!r}. Use bfloat16 there.")
     return PRECISIONS[precision]
 
 

@@ -117,7 +117,9 @@ class PortraitBody:
         if not self._draw:
             return Shown(None, None)
         latent = self._source.identity + motion.to(self._source.identity)
-        return Shown(None, to_frames(self._autoencoder.decode(latent, self._source.features)).cpu().numpy())
+        at_once = 1 if self._device.type == "cpu" else len(latent)  # a CPU's caches hold one frame, not five
+        drawn = [self._autoencoder.decode(part, self._source.features) for part in latent.split(at_once)]
+        return Shown(None, to_frames(torch.cat(drawn)).cpu().numpy())
 
     def _tensor(self, frames: np.ndarray) -> Float[Tensor, "b 3 h w"]:
         return to_tensor(torch.from_numpy(np.ascontiguousarray(frames)).to(self._device))

@@ -21,10 +21,11 @@ from avatar_lab.config import preset
 from avatar_lab.data.conversation import simulate
 from avatar_lab.data.performance import Dyad
 from avatar_lab.errors import ConfigError
-from avatar_lab.model.avatar import Avatar
+from avatar_lab.model.avatar import Avatar, load
 from avatar_lab.motion.space import MotionSpace, default_space
 from avatar_lab.train.diffusion_forcing import ForcingConfig, train
 from avatar_lab.train.loop import LoopConfig, LoopReport
+from avatar_lab.train.one_branch import distil
 from avatar_lab.train.windows import Conversation, to_conversation
 
 CLIP_SECONDS = 60
@@ -134,6 +135,25 @@ def train_generator(
     meta = {"steps": total.steps, "minutes": round(total.minutes, 1), "seed": seed}
     avatar.save(out / "generator.safetensors", meta)
     return avatar, total
+
+
+def train_one_branch(
+    name: str,
+    out: Path,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    hours: float = 4.0,
+    seed: int = 0,
+    progress: bool = True,
+) -> tuple[Avatar, LoopReport]:
+    """Distil the guidance of the shipped preset `name` into one pass; resumes when `out` holds a checkpoint."""
+    loop = LoopConfig(
+        steps=steps or (None if minutes else 2_000), minutes=minutes, learning_rate=4e-4, seed=seed
+    )
+    # Conversations that the teacher was not trained on: its answers, not its memories, are to be copied.
+    data = prepare(name, hours, seed + 50, progress)
+    return distil(load(name, device="cpu"), data, loop, out, progress=progress)
 
 
 def fit_default_space(path: Path, minutes: int = 60, seed: int = 5) -> MotionSpace:

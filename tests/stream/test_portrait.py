@@ -211,8 +211,10 @@ def test_square_takes_the_middle() -> None:
 
 def test_number_formats() -> None:
     assert number_format(torch.device("cpu")) is torch.float32
-    with pytest.raises(ConfigError, match="float32 or bfloat16"):
+    with pytest.raises(ConfigError, match="float32, bfloat16, int8"):
         number_format(torch.device("cpu"), "int4")
+    with pytest.raises(ConfigError, match="CPU only"):
+        number_format(torch.device("cuda"), "int8")
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
