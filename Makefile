@@ -20,7 +20,7 @@ env: $(STAMP)  ## create the environment .venv
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -c constraints.txt -e '.[live,dev]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[live,published,dev]'
 	@touch $@
 
 $(BOOK)/.stamp: book/requirements.txt

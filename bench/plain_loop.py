@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from avatar_lab.flow.schedule import released_grid
-from avatar_lab.model.attention import rotate, rotation, split_heads
+from avatar_lab.model.attention import Rotation, rotate, rotation, split_heads
 from avatar_lab.model.generator import Generator, TransformerBlock, modulate
 from avatar_lab.model.masks import cross_attention_mask, self_attention_mask
 
@@ -115,7 +115,7 @@ class PlainLoop:
         x: Tensor,
         modulation: tuple[Tensor, ...],
         condition: Tensor,
-        turn,
+        turn: Rotation,
         masks: Pair,
     ) -> tuple[Tensor, Pair, Pair]:
         """One transformer block, with its caches."""
@@ -125,11 +125,12 @@ class PlainLoop:
         q, fresh = rotate(q, turn), (rotate(k, turn), v)
         k, v = self.joined(self.state.past, index, fresh)
         x = x + gate1 * block.attention.proj(attend(q, k, v, masks[0]))
-        looked = tuple(heads_of(block.cross_attention.kv(condition), 2, heads))
+        looked = heads_of(block.cross_attention.kv(condition), 2, heads)
+        looked = (looked[0], looked[1])
         q = split_heads(block.cross_attention.q(block.norm2(x)), heads)
         x = x + block.cross_attention.proj(attend(q, *self.joined(self.state.seen, index, looked), masks[1]))
         x = x + gate2 * block.mlp(modulate(block.norm3(x), shift2, scale2))
-        return x, fresh, looked  # pyright: ignore[reportReturnType]
+        return x, fresh, looked
 
     @staticmethod
     def joined(cache: list[Pair], layer: int, fresh: Pair) -> Pair:

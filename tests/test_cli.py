@@ -151,6 +151,7 @@ def test_react_passes_every_option_on(library: FakeLibrary, capsys: pytest.Captu
     ]
     arguments += ["--seed", "5", "--character", "9", "--size", "64", "--nfe", "3", "--schedule", "block"]
     arguments += ["--guidance-audio", "1.5", "--guidance-user", "0", "--checkpoint", "w.safetensors"]
+    arguments += ["--portrait", "me.png"]
     assert main(arguments) == 0
     assert library.loaded == ("tiny", "cpu", Path("w.safetensors"))
     asked = {k: v for k, v in library.asked.items() if k not in ("user", "progress")}
@@ -163,6 +164,7 @@ def test_react_passes_every_option_on(library: FakeLibrary, capsys: pytest.Captu
         "nfe": 3,
         "guidance": {"audio": 1.5, "user": 0.0},
         "schedule": "block",
+        "portrait": Path("me.png"),
     }
     out = capsys.readouterr().out
     assert "o.mp4" in out

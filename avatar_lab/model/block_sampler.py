@@ -77,11 +77,11 @@ class BlockSampler:
         self.generator, self.branches = generator, tuple(branches)
         self.sessions = len(reference)
         fine = torch.float32 if like.device.type == "mps" else grid.told.dtype
-        self.grid = Grid(grid.sigma, grid.told.to(like.device, fine))
+        told = grid.told.to(fine)
+        self.grid = Grid(grid.sigma, told.to(like.device))
         self.reference = repeat(reference.to(like), "n k -> (g n) k", g=len(self.branches))
         self.weights = torch.tensor([b.weight for b in self.branches], device=like.device)
-        clean = self.grid.told.new_zeros(1)
-        self.table = ModulationTable(generator, torch.cat([self.grid.told, clean]))
+        self.table = ModulationTable(generator, torch.cat([told, told.new_zeros(1)]))
         self._predict: Predict = predict or generator.predict
 
     def start(self) -> Memory:

@@ -289,7 +289,7 @@ class ModulationTable:
     """
 
     def __init__(self, generator: Generator, levels: Float[Tensor, "n"]) -> None:
-        self.levels = levels.unique()  # sorted
+        self.levels = levels.cpu().unique().to(generator.embed.weight.device)  # sorted
         self._rows = generator.modulation_of(self.levels[None])
 
     def at(self, sigma: Float[Tensor, "b t"]) -> Modulation:
