@@ -34,8 +34,8 @@ class FakeLibrary:
         self.loaded: tuple[Any, ...] = ()
         self.asked: dict[str, Any] = {}
 
-    def load(self, name: str = "lab", device: str = "auto", checkpoint: Any = None) -> str:
-        self.loaded = (name, device, checkpoint)
+    def load(self, name: str = "lab", device: str = "auto", checkpoint: Any = None, **variant: Any) -> str:
+        self.loaded, self.variant = (name, device, checkpoint), variant
         return "avatar"
 
     def ingest(self, path: Path, progress: Any) -> Performance:
@@ -151,9 +151,10 @@ def test_react_passes_every_option_on(library: FakeLibrary, capsys: pytest.Captu
     ]
     arguments += ["--seed", "5", "--character", "9", "--size", "64", "--nfe", "3", "--schedule", "block"]
     arguments += ["--guidance-audio", "1.5", "--guidance-user", "0", "--checkpoint", "w.safetensors"]
-    arguments += ["--portrait", "me.png"]
+    arguments += ["--portrait", "me.png", "--precision", "int8", "--fast"]
     assert main(arguments) == 0
     assert library.loaded == ("tiny", "cpu", Path("w.safetensors"))
+    assert library.variant == {"precision": "int8", "fast": True}
     asked = {k: v for k, v in library.asked.items() if k not in ("user", "progress")}
     assert asked == {
         "speech": None,

@@ -18,6 +18,8 @@ def bench(
     preset: options.Preset = "lab",
     device: options.Device = "auto",
     checkpoint: options.Checkpoint = None,
+    precision: options.Precision = "auto",
+    fast: options.Fast = False,
     picture: options.Picture = options.PictureKind.puppet,
     size: options.Size = 128,
     nfe: options.Nfe = None,
@@ -30,7 +32,9 @@ def bench(
     check_json(json_file)
     kind = None if picture is options.PictureKind.none else picture.value
     with console.stages() as report:
-        result = measure(seconds, preset, device, checkpoint, kind, size, nfe, report)
+        result = measure(
+            seconds, preset, device, checkpoint, kind, size, nfe, report, precision=precision, fast=fast
+        )
     show(result)
     if json_file is not None:
         write_json(json_file, result)
@@ -46,6 +50,7 @@ def measure(
     size: int,
     nfe: int | None,
     report: Any,
+    **variant: Any,
 ) -> dict[str, Any]:
     """Stream a simulated conversation and return what the clock said, with the hardware."""
     import avatar_lab as al
@@ -54,8 +59,9 @@ def measure(
 
     clock = SystemClock()
     began = clock.now()
-    avatar = al.load(preset, device=device, checkpoint=checkpoint)
+    avatar = al.load(preset, device=device, checkpoint=checkpoint, **variant)
     loaded = clock.now()
+    face = al.Puppet(0, 512).draw(al.FaceParams().array()) if avatar.sees_pictures else None
     dyad = al.simulate(seconds=seconds, seed=7)
     simulated = clock.now()
     reaction = al.react(
@@ -65,6 +71,7 @@ def measure(
         picture=picture,
         size=size,
         nfe=nfe,
+        portrait=face,
         progress=lambda done, total: report("stream a conversation", done, total),
     )
     ended = clock.now()

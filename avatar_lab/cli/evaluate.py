@@ -23,6 +23,8 @@ def evaluate(
     preset: options.Preset = "lab",
     device: options.Device = "auto",
     checkpoint: options.Checkpoint = None,
+    precision: options.Precision = "auto",
+    fast: options.Fast = False,
     seed: options.Seed = 0,
     nfe: options.Nfe = None,
     guidance_audio: options.GuidanceAudio = None,
@@ -42,13 +44,19 @@ def evaluate(
     check_json(json_file)
     weights = {"audio": guidance_audio, "user": guidance_user}
     guidance = {name: weight for name, weight in weights.items() if weight is not None} or None
-    avatar = al.load(preset, device=device, checkpoint=checkpoint)
+    avatar = al.load(preset, device=device, checkpoint=checkpoint, precision=precision, fast=fast)
     sampler = sampler_with(avatar.config.sampler, {"nfe": nfe, "guidance": guidance})
     dyads = list(simulated(conversations * CLIP_SECONDS / 3600, HELD_OUT_SEED, split="test"))
     scores = judge(avatar, dyads, seed=seed, sampler=sampler, progress=True)
     show(scores)
     if json_file is not None:
-        settings = {"preset": preset, "conversations": len(dyads), "seed": seed, "nfe": sampler.nfe}
+        settings = {
+            "preset": preset,
+            "fast": fast,
+            "conversations": len(dyads),
+            "seed": seed,
+            "nfe": sampler.nfe,
+        }
         result = {"scores": scores, "settings": settings, "hardware": hardware(str(avatar.device))}
         write_json(json_file, result)
         console.name_files({"numbers": json_file})

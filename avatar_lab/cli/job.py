@@ -38,6 +38,8 @@ class Job:
     preset: str = "lab"
     device: str = "auto"
     checkpoint: Path | None = None
+    precision: str = "auto"
+    fast: bool = False
     character: int = 0
     picture: str | None = "puppet"
     size: int = 256
@@ -88,7 +90,9 @@ def perform(job: Job, report: Stage) -> tuple[Reaction, dict[str, Path]]:
     check_outputs(job)
     speech = ingest_speech(job.speech) if job.speech is not None else None
     report("load the avatar", 0, 1)
-    avatar = al.load(job.preset, device=job.device, checkpoint=job.checkpoint)
+    avatar = al.load(
+        job.preset, device=job.device, checkpoint=job.checkpoint, precision=job.precision, fast=job.fast
+    )
     report("load the avatar", 1, 1)
     user = read_user(job.user, report) if isinstance(job.user, Path) else job.user
     stage = "generate and draw" if job.picture else "generate"

@@ -31,6 +31,10 @@ Checkpoint = Annotated[
     Path | None,
     typer.Option(help="Weights written by `avatar-lab train`; for paper, the released folder or its import."),
 ]
+Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16, or int8 (CPU only).")]
+Fast = Annotated[
+    bool, typer.Option("--fast", help="The distilled lab weights: a third of the work, fixed guidance.")
+]
 Portrait = Annotated[
     Path | None, typer.Option(help="A picture of one face, worn by the avatar (preset paper only).")
 ]

@@ -38,6 +38,7 @@ from avatar_lab.motion.saved import load_autoencoder
 from avatar_lab.motion.space import LatentSpace, MotionSpace
 
 GENERATOR_FILE = "generator.safetensors"
+FAST_FILE = "one_branch.safetensors"
 AUTOENCODER_FILE = "autoencoder.safetensors"
 
 
@@ -185,6 +186,7 @@ def load(
     checkpoint: str | Path | None = None,
     *,
     precision: str = "auto",
+    fast: bool = False,
 ) -> Avatar:
     """Return a trained avatar.
 
@@ -195,22 +197,29 @@ def load(
     checkpoint : a file written by `avatar-lab train`; by default the shipped weights, verified by their hash. For
         `paper`, the folder of the released files, or the file that `avatar-lab import-published` made of them.
     precision : see `Avatar.to`.
+    fast : take the shipped generator whose guidance was distilled into one pass: a third of the work, and its guidance
+        cannot be turned any more. Only `lab` has one.
 
     Raises
     ------
+    ConfigError : `fast` where there is no such generator, an unknown preset, device or precision.
     CheckpointError : the weights are missing, damaged or of another configuration.
     """
     config = preset(name)
     chosen = choose_device(device)
     number_format(chosen, precision)
+    if fast and (name != "lab" or checkpoint is not None):
+        raise ConfigError(
+            "fast is a variant of the shipped lab weights; it takes no checkpoint and no other preset."
+        )
     if config.audio.kind == "wav2vec2":
         return _published(checkpoint).eval().to(chosen, precision)
-    folder = WEIGHTS_DIR / name
+    folder, file = WEIGHTS_DIR / name, FAST_FILE if fast else GENERATOR_FILE
     if checkpoint is not None:
         avatar = read(Path(checkpoint))
-    elif (folder / GENERATOR_FILE).exists():
-        verify(folder / GENERATOR_FILE)
-        avatar = read(folder / GENERATOR_FILE)
+    elif (folder / file).exists():
+        verify(folder / file)
+        avatar = read(folder / file)
     else:
         raise CheckpointError(
             f"No weights for preset {config.name!r} ship with this version. Train them with "
