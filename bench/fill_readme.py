@@ -1,7 +1,10 @@
-"""Write the table "Measured" of README.md from bench/results/first.json, so that no number there is typed by hand.
+"""Write the tables of README.md from bench/results, so that no number there is typed by hand.
 
 python bench/fill_readme.py           writes
-python bench/fill_readme.py --check   writes nothing; exits with 1 when the table differs
+python bench/fill_readme.py --check   writes nothing; exits with 1 when a table differs
+
+`first.json` fills "Measured"; `paper_size_cpu.json`, `streaming.json` and `lab_prices.json`
+fill "Speed and its price".
 """
 
 from __future__ import annotations
@@ -13,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-README, RESULTS = ROOT / "README.md", ROOT / "bench" / "results" / "first.json"
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+README, RESULTS = ROOT / "README.md", ROOT / "bench" / "results"
 MARKS = {"aim": "aim", "floor": "floor", "missed": "**missed**"}
 
 
@@ -23,31 +25,112 @@ def number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def table(result: dict[str, Any]) -> str:
-    """Return the rows as a Markdown table, with the machine below."""
-    lines = ["| what | measured | floor | aim | reached |", "|---|---|---|---|---|"]
-    for row in result["rows"]:
-        bound = "≥" if row["higher_is_better"] else "≤"
-        lines.append(
-            f"| {row['name']} | {number(row['value'])} {row['unit']} | {bound} {number(row['floor'])} "
-            f"| {bound} {number(row['aim'])} | {MARKS[row['verdict']]} |"
-        )
+def row(*cells: object) -> str:
+    """Write one row of a Markdown table."""
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def machine_of(result: dict[str, Any]) -> str:
+    """Name the machine a result came from."""
     machine = result["hardware"]
-    where = (
+    return (
         f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']} on {machine['device']}"
     )
-    return "\n".join([*lines, "", f"Measured on: {where}."])
+
+
+def first_table() -> str:
+    """Return the rows of first.json as a Markdown table, with the machine below."""
+    result = read("first.json")
+    lines = [row("what", "measured", "floor", "aim", "reached"), row(*["---"] * 5)]
+    for r in result["rows"]:
+        bound = "≥" if r["higher_is_better"] else "≤"
+        value, limits = (
+            f"{number(r['value'])} {r['unit']}",
+            (f"{bound} {number(r[k])}" for k in ("floor", "aim")),
+        )
+        lines.append(row(r["name"], value, *limits, MARKS[r["verdict"]]))
+    return "\n".join([*lines, "", f"Measured on: {machine_of(result)}."])
+
+
+def paper_table(paper: dict[str, Any]) -> list[str]:
+    """Return what a block of the published size costs: plainly, here, and in forms that change the numbers."""
+    account, plain, best = paper["ledger"], paper["block"]["plain"], paper["block"][paper["fastest"]]
+    gflop = [f"{account['released']:.1f} GFLOP", f"{account['total']['ours']:.1f} GFLOP"]
+    share = [f"{100 * side['of_ceiling']:.0f} %" for side in (plain, best)]
+    time = [f"{number(side['ms'])} ms" for side in (plain, best)]
+    gain = f"{paper['speedup'][paper['fastest']]:.2f} x faster; numbers differ by {best['gap']:.0e}"
+    lines = [
+        row("published size, a block of 400 ms", "released algorithm", "here", ""),
+        row(*["---"] * 4),
+        row("arithmetic", *gflop, f"{account['released_over_ours']:.2f} x fewer"),
+        row("time, exact", *time, gain),
+        row("share of the fastest matrix product", *share, ""),
+    ]
+    for name, r in paper["inexact"].items():
+        if name != "exact":
+            price = f"{r['speedup']:.1f} x faster; numbers change by up to {r['largest_gap']:.2g}"
+            lines.append(row(f"inexact: {name}", "", f"{number(r['ms'])} ms", price))
+    for name, r in paper["pictures"].items():
+        lines.append(row(f"{name} a 512 px picture", "", f"{number(r['ms'])} ms", ""))
+    return lines
+
+
+def lab_table(prices: dict[str, Any]) -> list[str]:
+    """Return what the `lab` size pays for speed."""
+    lines = [row("`lab` size, a block of 200 ms", "ms", "lips", "reaction (95 %)"), row(*["---"] * 4)]
+    for name, r in prices["variants"].items():
+        smile = r["smile_contingency"]
+        reaction = f"{smile['mean']:.2f} ({smile['low']:.2f} to {smile['high']:.2f})"
+        lines.append(row(name, number(r["ms"]), f"{r['lips']:.2f}", reaction))
+    return lines
+
+
+def long_session(long: dict[str, Any]) -> str:
+    """Say in two lines what an hour costs."""
+    ms, memory = (long[key] for key in ("block_ms", "resident_mb"))
+    first, last = (number(ms[f"{which} minute, median"]) for which in ("first", "last"))
+    end = number(memory[list(memory)[-1]])
+    return (
+        f"A `lab` session of {number(long['minutes'])} minutes: a block takes {first} ms in the first minute and "
+        f"{last} ms in the last;\nthe process holds {number(memory['1'])} MB after one minute and {end} MB at the end."
+    )
+
+
+def speed_table() -> str:
+    """Return all of "Speed and its price"."""
+    paper, prices, long = (read(f"{n}.json") for n in ("paper_size_cpu", "lab_prices", "streaming"))
+    machines = f"{machine_of(paper)} (published size, two threads; random weights)"
+    return "\n".join(
+        [
+            *paper_table(paper),
+            "",
+            *lab_table(prices),
+            "",
+            long_session(long["lab"]),
+            "",
+            f"Measured on: {machines}; {machine_of(prices)} (`lab`, one thread).",
+        ]
+    )
+
+
+def read(name: str) -> dict[str, Any]:
+    """Read one result."""
+    return json.loads((RESULTS / name).read_text("utf-8"))
+
+
+TABLES = {"bench": first_table, "speed": speed_table}
 
 
 def filled(readme: str) -> str:
-    """Return the README with its table renewed."""
-    body = "Nothing yet: run `make bench`."
-    if RESULTS.is_file():
-        body = table(json.loads(RESULTS.read_text("utf-8")))
-    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    if len(pattern.findall(readme)) != 1:
-        raise SystemExit(f"README.md must hold {BEGIN} ... {END} exactly once.")
-    return pattern.sub(lambda _: f"{BEGIN}\n{body}\n{END}", readme)
+    """Return the README with its tables renewed."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+        if len(pattern.findall(readme)) != 1:
+            raise SystemExit(f"README.md must hold {begin} ... {end} exactly once.")
+        body = table()
+        readme = pattern.sub(lambda _, b=begin, t=body, e=end: f"{b}\n{t}\n{e}", readme)
+    return readme
 
 
 def main() -> int:
@@ -57,9 +140,7 @@ def main() -> int:
     if old == new:
         return 0
     if "--check" in sys.argv[1:]:
-        print(
-            "The table in README.md differs from bench/results/first.json. Run: python bench/fill_readme.py"
-        )
+        print("A table in README.md differs from bench/results. Run: python bench/fill_readme.py")
         return 1
     README.write_text(new, encoding="utf-8", newline="\n")
     print("wrote README.md")

@@ -64,6 +64,13 @@ def test_missing_extra_is_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clinic.check_jupyter().status == "advice"
 
 
+def test_the_published_model_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clinic, "version_of", lambda name: None)
+    check = clinic.check_published()
+    assert check.status == "advice"
+    assert "avatar-lab[published]" in check.advice
+
+
 def test_old_kernel_is_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clinic, "version_of", {"jupyterlab": "4.2", "ipykernel": "6.29"}.get)
     assert "ipykernel 7" in clinic.check_jupyter().advice

@@ -44,8 +44,10 @@ def wav2vec2_network(sizes: Mapping[str, Any] | None = None) -> nn.Module:
 
 def pretrained_network(folder: Path) -> nn.Module:
     """Open a wav2vec2 folder of this machine; nothing is downloaded."""
+    transformers = _transformers()
+    transformers.utils.logging.disable_progress_bar()
     try:
-        return _transformers().Wav2Vec2Model.from_pretrained(folder, local_files_only=True).eval()
+        return transformers.Wav2Vec2Model.from_pretrained(folder, local_files_only=True).eval()
     except (OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{folder} is no wav2vec2 model that transformers can open: {error}. It needs config.json and "

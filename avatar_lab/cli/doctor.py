@@ -203,6 +203,15 @@ def check_weights() -> Check:
     return Check("weights", "ok", f"{', '.join(good)} verified")
 
 
+def check_published() -> Check:
+    """The published weights are the user's to fetch; say what it takes to run them."""
+    version = version_of("transformers")
+    if version is None:
+        advice = "Only for the preset paper: pip install 'avatar-lab[published]'"
+        return Check("published model", "advice", "transformers is not installed", advice)
+    return Check("published model", "ok", f"transformers {version}; weights: avatar-lab import-published")
+
+
 def check_samples() -> Check:
     from avatar_lab.cli.files import sample_files
 
@@ -255,6 +264,7 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     check_graphics,
     check_tracker,
     check_weights,
+    check_published,
     check_samples,
     check_jupyter,
     check_widget,

@@ -35,5 +35,5 @@ def import_published(
         console.out.print(f"{name}: {count:,} weights", highlight=False)
     if model.audio_encoder is None or model.audio_encoder.network is None:
         console.out.print("wav2vec2 is not among them: this avatar will not hear.", highlight=False)
-    console.out.print(f"Licence: {LICENCE}", highlight=False)
+    console.out.print(f"Licence: {LICENCE}", highlight=False, soft_wrap=True)
     console.name_files({"weights": out})

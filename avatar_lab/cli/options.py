@@ -33,7 +33,7 @@ Checkpoint = Annotated[
 ]
 Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16, or int8 (CPU only).")]
 Fast = Annotated[
-    bool, typer.Option("--fast", help="The distilled lab weights: a third of the work, fixed guidance.")
+    bool, typer.Option("--fast", help="The distilled lab weights: one guidance branch instead of three.")
 ]
 Portrait = Annotated[
     Path | None, typer.Option(help="A picture of one face, worn by the avatar (preset paper only).")

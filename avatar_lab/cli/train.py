@@ -61,7 +61,7 @@ def train(
         )
     elif part is Part.one_branch:
         _, report = recipes.train_one_branch(
-            preset, folder, steps=steps, minutes=minutes, hours=hours or 4.0, seed=seed
+            preset, folder, steps=steps, minutes=minutes, hours=hours or recipes.ONE_BRANCH_HOURS, seed=seed
         )
     else:
         report = train_autoencoder(

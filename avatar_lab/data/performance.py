@@ -95,3 +95,9 @@ def fit_audio(audio: Float32[np.ndarray, "N"], frames: int) -> Float32[np.ndarra
     """Cut or zero-pad sound to exactly `frames` frames of 640 samples."""
     wanted = frames * SAMPLES_PER_FRAME
     return np.pad(audio[:wanted], (0, max(0, wanted - len(audio)))).astype(np.float32, copy=False)
+
+
+def mix(user: Float32[np.ndarray, "N"], avatar: Float32[np.ndarray, "N"]) -> Float32[np.ndarray, "N"]:
+    """Return both voices together, never louder than full scale."""
+    both = user + avatar
+    return (both / max(1.0, float(np.abs(both).max(initial=0.0)))).astype(np.float32, copy=False)

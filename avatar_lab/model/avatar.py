@@ -197,8 +197,8 @@ def load(
     checkpoint : a file written by `avatar-lab train`; by default the shipped weights, verified by their hash. For
         `paper`, the folder of the released files, or the file that `avatar-lab import-published` made of them.
     precision : see `Avatar.to`.
-    fast : take the shipped generator whose guidance was distilled into one pass: a third of the work, and its guidance
-        cannot be turned any more. Only `lab` has one.
+    fast : take the shipped generator whose guidance was distilled into one pass: a third of the arithmetic, and its
+        guidance cannot be turned any more. Only `lab` has one.
 
     Raises
     ------

@@ -14,11 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 
 from avatar_lab.data.face import FACE_NAMES
 from avatar_lab.data.people import Person
-from avatar_lab.data.performance import Dyad
+from avatar_lab.data.performance import Dyad, mix
 from avatar_lab.errors import ConfigError
 
 
@@ -53,7 +53,7 @@ def save_dyad(
     write_video(
         video,
         pair_frames(dyad, size, characters),
-        mix(dyad),
+        mix(dyad.user.audio, dyad.avatar.audio),
         title=f"Simulated conversation, seed {dyad.seed}",
         comment="Synthetic: simulated people and voices made by avatar_lab.",
     )
@@ -78,13 +78,6 @@ def save_dyad(
     }
     stem.with_name(stem.name + ".json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     return video
-
-
-def mix(dyad: Dyad) -> Float32[np.ndarray, "N"]:
-    """Return both voices together, never louder than full scale."""
-    both = dyad.user.audio + dyad.avatar.audio
-    peak = float(np.abs(both).max(initial=0.0))
-    return both if peak <= 1 else both / np.float32(peak)
 
 
 def pair_frames(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
-from avatar_lab.data.performance import Performance
+from avatar_lab.data.performance import Performance, mix
 from avatar_lab.render.picture import make_picture
 
 if TYPE_CHECKING:
@@ -57,9 +57,3 @@ def user_frames(user: Performance, size: int) -> Iterator[UInt8[np.ndarray, "h w
     for picture in chain(pictures, repeat(None)):
         last = last if picture is None else picture
         yield last
-
-
-def mix(user: np.ndarray, avatar: np.ndarray) -> np.ndarray:
-    """Add both voices and keep the sum inside [-1, 1]."""
-    both = user + avatar
-    return (both / max(1.0, float(np.abs(both).max(initial=0.0)))).astype(np.float32)

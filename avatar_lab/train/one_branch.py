@@ -119,5 +119,6 @@ def distil(
         teacher.autoencoder,
         teacher.device,
     ).eval()
-    made.save(out / "generator.safetensors", {"steps": report.steps, "seed": loop.seed})
+    meta = {"steps": report.steps, "minutes": round(report.minutes, 1), "seed": loop.seed, "one_branch": True}
+    made.save(out / "generator.safetensors", meta)
     return made, report

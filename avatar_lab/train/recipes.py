@@ -29,6 +29,7 @@ from avatar_lab.train.one_branch import distil
 from avatar_lab.train.windows import Conversation, to_conversation
 
 CLIP_SECONDS = 60
+ONE_BRANCH_HOURS = 4.0
 LIVELY = (0.75, 1.0)  # reactivity of the avatars that are learned from; most simulated listeners are stiff
 
 
@@ -143,7 +144,7 @@ def train_one_branch(
     *,
     steps: int | None = None,
     minutes: float | None = None,
-    hours: float = 4.0,
+    hours: float = ONE_BRANCH_HOURS,
     seed: int = 0,
     progress: bool = True,
 ) -> tuple[Avatar, LoopReport]:

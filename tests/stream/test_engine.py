@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from avatar_lab.clock import FakeClock
 from avatar_lab.data.performance import Performance
 from avatar_lab.errors import ConfigError, ShapeError, StreamError
-from avatar_lab.model.avatar import Avatar
+from avatar_lab.model.avatar import Avatar, load
 from avatar_lab.stream.engine import AvatarBlock, AvatarEngine
 from avatar_lab.stream.meter import Meter
 from avatar_lab.stream.react import block_inputs
@@ -142,3 +142,13 @@ def test_the_meter_sums_stages(avatar: Avatar) -> None:
     }
     assert stages == pytest.approx(dict.fromkeys(stages, 1.0))
     assert timing["total"] == pytest.approx(6.0)
+
+
+def test_the_shipped_fast_weights_need_one_branch() -> None:
+    fast = load("lab", device="cpu", fast=True)
+    block = AvatarEngine(fast, picture=None).step()
+    assert block.timing["branches"] == 1
+    with pytest.raises(ConfigError, match="no other preset"):
+        load("tiny", fast=True)
+    with pytest.raises(ConfigError, match="takes no checkpoint"):
+        load("lab", checkpoint="x.safetensors", fast=True)
