@@ -58,6 +58,7 @@ class FakeLibrary:
 def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeLibrary:
     """Put the fakes in place, and work in an empty folder."""
     fake = FakeLibrary()
+    monkeypatch.setattr("avatar_lab.cli.job.load_portrait", lambda avatar, portrait: None)
     for name in ("load", "ingest", "react"):
         monkeypatch.setattr(al, name, getattr(fake, name), raising=False)
     monkeypatch.chdir(tmp_path)

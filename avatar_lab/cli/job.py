@@ -21,7 +21,7 @@ from avatar_lab.data.ingest import ingest_speech
 from avatar_lab.data.media import check_writable
 from avatar_lab.data.performance import Performance
 from avatar_lab.errors import ConfigError, MediaError
-from avatar_lab.stream.react import Reaction
+from avatar_lab.stream.react import Reaction, load_portrait
 from avatar_lab.stream.side_by_side import user_frames
 
 STRIP_FRAMES = 8
@@ -93,6 +93,7 @@ def perform(job: Job, report: Stage) -> tuple[Reaction, dict[str, Path]]:
     avatar = al.load(
         job.preset, device=job.device, checkpoint=job.checkpoint, precision=job.precision, fast=job.fast
     )
+    load_portrait(avatar, job.portrait)  # a wrong one is named before the user is tracked
     report("load the avatar", 1, 1)
     user = read_user(job.user, report) if isinstance(job.user, Path) else job.user
     stage = "generate and draw" if job.picture else "generate"

@@ -50,4 +50,5 @@ def branches(guidance: Mapping[str, float], form: str) -> tuple[Branch, ...]:
 
 def combine(velocities: Float[Tensor, "gn t d"], weights: Float[Tensor, "g"]) -> Float[Tensor, "n t d"]:
     """Return the weighted sum over branches; rows are ordered branch first."""
-    return torch.einsum("g n t d, g -> n t d", velocities.unflatten(0, (len(weights), -1)), weights)
+    branched = velocities.unflatten(0, (len(weights), -1))
+    return torch.einsum("g n t d, g -> n t d", branched, weights.to(velocities.dtype))

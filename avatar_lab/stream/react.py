@@ -146,7 +146,11 @@ def _joined(parts: list[np.ndarray | None], total: int) -> np.ndarray | None:
 
 
 def load_portrait(avatar: Avatar, portrait: str | Path | np.ndarray | None) -> np.ndarray | None:
-    """Return the portrait in the size of the avatar's autoencoder; raises ConfigError where it has no use."""
+    """Return the portrait in the size of the avatar's autoencoder; raises ConfigError where it has no use or lacks."""
+    if portrait is None and avatar.sees_pictures:
+        raise ConfigError(
+            "The published avatar needs a face to wear: pass portrait (--portrait), a picture of one person."
+        )
     if portrait is None:
         return None
     if not avatar.sees_pictures:
