@@ -131,6 +131,7 @@ class SamplerConfig:
         default_factory=lambda: MappingProxyType({"audio": 2.5, "user": 3.0})
     )
     guidance_form: str = "nested"  # one of GuidanceForm
+    distilled: bool = False  # the guidance is in the weights and cannot be turned
 
     def __post_init__(self) -> None:
         _require(self.nfe >= 1, f"nfe must be >= 1; got {self.nfe}.")

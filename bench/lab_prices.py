@@ -11,16 +11,15 @@ with a line between, and gives the error to the truth, in standard deviations of
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from emit import arguments_of, emit
 
 import avatar_lab as al
 from avatar_lab.cli.evaluate import HELD_OUT_SEED
@@ -89,10 +88,7 @@ def user_every(seconds: float = 12.0) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", type=Path)
+    parser = arguments_of(__doc__)
     parser.add_argument("--conversations", type=int, default=8)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -116,11 +112,7 @@ def main() -> None:
         "variants": rows,
         "user_every": user_every(),
     }
-    text = json.dumps(report, indent=2)
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(text + "\n", "utf-8")
-    sys.stdout.write(text + "\n")
+    emit(report, arguments.json)
 
 
 if __name__ == "__main__":

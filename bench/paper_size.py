@@ -41,7 +41,7 @@ from avatar_lab.flow.guidance import branches
 from avatar_lab.flow.schedule import released_grid
 from avatar_lab.model.block_sampler import BlockSampler, Grid, Memory, compiled_predict
 from avatar_lab.model.generator import Generator
-from avatar_lab.model.speed import pack
+from avatar_lab.model.speed import pack, packed
 from avatar_lab.motion.autoencoder import MotionAutoencoder
 
 CLOCK = SystemClock()
@@ -63,9 +63,10 @@ class Engine:
         form: str = "sum",
         compiled: bool = False,
     ) -> None:
-        self.branches = branches(guidance, form)
         predict = compiled_predict(generator) if compiled else None
-        self.sampler = BlockSampler(generator, self.branches, Grid(*released_grid(nfe)), reference, predict)
+        self.sampler = BlockSampler(
+            generator, branches(guidance, form), Grid(*released_grid(nfe)), reference, predict
+        )
         self.memory = self.sampler.start()
 
     def block(self, signals: Signals, noise: Tensor) -> Tensor:
@@ -73,8 +74,7 @@ class Engine:
         generator = self.sampler.generator
         like = generator.embed.weight
         motion, heard, said = (s.to(like) for s in signals)
-        rows = [(motion * b.user, heard * b.user, said * b.avatar_audio) for b in self.branches]
-        condition, _ = generator.condition(*(torch.cat(column) for column in zip(*rows, strict=True)))
+        condition, _ = self.sampler.conditions(motion, heard, said)
         plan = self.sampler.plan(self.memory, condition, noise.shape[1])
         made, _ = self.sampler.denoise(plan, noise)
         self.memory = self.sampler.remember(plan, made)
@@ -135,10 +135,8 @@ def best_rate(device: torch.device, dtype: torch.dtype, size: int) -> float:
     found = 2 * size**3 / min(times[1:]) / 1e9
     if device.type == "cpu" and dtype is torch.float32 and torch.backends.mkldnn.is_available():
         layer = torch.nn.Linear(size, size).requires_grad_(False)
-        from avatar_lab.model.speed import _packed
-
-        packed = _packed(layer)
-        times = [seconds(lambda: packed(a), device) for _ in range(8)]
+        fast = packed(layer)
+        times = [seconds(lambda: fast(a), device) for _ in range(8)]
         found = max(found, 2 * size**3 / min(times[1:]) / 1e9)
     return found
 

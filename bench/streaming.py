@@ -16,8 +16,6 @@ against the whole window, relative to the largest velocity. It is rounding for `
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from emit import arguments_of, emit
 from tqdm import tqdm
 
 import avatar_lab as al
@@ -114,10 +113,7 @@ def cache_gap(trained: Generator, mask: str, blocks: int = 6) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", type=Path)
+    parser = arguments_of(__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -130,11 +126,7 @@ def main() -> None:
     }
     for name, avatar in avatars.items():
         report[name] = long_session(avatar, arguments.minutes, name)
-    text = json.dumps(report, indent=2)
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(text + "\n", "utf-8")
-    sys.stdout.write(text + "\n")
+    emit(report, arguments.json)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,12 @@ mechanism (how an answer depends on context at all), not what the trained networ
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from emit import arguments_of, emit
 from torch import Tensor
 
 from avatar_lab.audio.wav2vec2 import Wav2Vec2Encoder, wav2vec2_network
@@ -62,10 +60,7 @@ def windowed(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", type=Path)
+    parser = arguments_of(__doc__)
     parser.add_argument("--checkpoint", type=Path, help="released folder, or the file imported from it")
     parser.add_argument("--voice", type=Path, default=VOICE)
     arguments = parser.parse_args()
@@ -92,11 +87,7 @@ def main() -> None:
         "live": {"left_s": preset("paper").audio.context_frames / FPS, "right_frames": 0},
         "rows": table,
     }
-    text = json.dumps(report, indent=2)
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(text + "\n", "utf-8")
-    sys.stdout.write(text + "\n")
+    emit(report, arguments.json)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ et al. 2020.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -38,31 +37,13 @@ class WaveState(NamedTuple):
 
 def wav2vec2_network(sizes: Mapping[str, Any] | None = None) -> nn.Module:
     """Return an untrained wav2vec2 with the published sizes, or those given (names as in `Wav2Vec2Config`)."""
-    transformers = _transformers()
-    return transformers.Wav2Vec2Model(transformers.Wav2Vec2Config(**(sizes or {}))).eval()
-
-
-def pretrained_network(folder: Path) -> nn.Module:
-    """Open a wav2vec2 folder of this machine; nothing is downloaded."""
-    transformers = _transformers()
-    transformers.utils.logging.disable_progress_bar()
     try:
-        return transformers.Wav2Vec2Model.from_pretrained(folder, local_files_only=True).eval()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{folder} is no wav2vec2 model that transformers can open: {error}. It needs config.json and "
-            "model.safetensors of facebook/wav2vec2-base-960h."
-        ) from error
-
-
-def _transformers() -> Any:
-    try:
-        import transformers
+        from transformers import Wav2Vec2Config, Wav2Vec2Model
     except ImportError as error:
         raise ConfigError(
             "wav2vec2 needs the package transformers. Install it: pip install 'avatar-lab[published]'"
         ) from error
-    return transformers
+    return Wav2Vec2Model(Wav2Vec2Config(**(sizes or {}))).eval()
 
 
 class Wav2Vec2Encoder(nn.Module):

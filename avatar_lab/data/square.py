@@ -13,15 +13,31 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from avatar_lab.errors import MediaError
+from avatar_lab.errors import MediaError, ShapeError
 
 LEAST_SIDE = 64  # pixels; a smaller picture shows no face worth moving
+SMALLEST = 16  # pixels; the least that any network here reads
+
+
+def check_picture(picture: object, name: str = "portrait") -> UInt8[np.ndarray, "h w 3"]:
+    """Return an RGB picture as it is; raise ShapeError for anything else, whatever it may be."""
+    if not isinstance(picture, np.ndarray):
+        raise ShapeError(
+            f"{name} must be an array (H, W, 3) of uint8; got {type(picture).__name__}. Read files with "
+            "avatar_lab.data.square.read_portrait."
+        )
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise ShapeError(f"{name} must be RGB, (H, W, 3) of uint8; got {picture.dtype} {picture.shape}.")
+    if min(picture.shape[:2]) < SMALLEST:
+        raise ShapeError(f"{name} must have at least {SMALLEST} pixels a side; got {picture.shape}.")
+    return picture
 
 
 def square(frame: UInt8[np.ndarray, "h w 3"], size: int) -> UInt8[np.ndarray, "size size 3"]:
     """Return the centre square of a picture, at `size` pixels."""
     import cv2
 
+    check_picture(frame, "a picture")
     height, width = frame.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

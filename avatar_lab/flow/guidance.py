@@ -38,6 +38,9 @@ def branches(guidance: Mapping[str, float], form: str) -> tuple[Branch, ...]:
     >>> [(b.avatar_audio, b.user) for b in branches({"audio": 1.0, "user": 1.0}, "nested")]
     [(True, True)]
     """
+    unknown = set(guidance) - {"audio", "user"}
+    if unknown:
+        raise ConfigError(f"guidance takes the keys audio and user; got {sorted(unknown)}.")
     w_a, w_u = float(guidance.get("audio", 1.0)), float(guidance.get("user", 1.0))
     if form == "sum":
         table = [(False, False, 1 - w_a - w_u), (True, False, w_a), (False, True, w_u)]
@@ -46,6 +49,11 @@ def branches(guidance: Mapping[str, float], form: str) -> tuple[Branch, ...]:
     else:
         raise ConfigError(f"guidance form must be sum or nested; got {form!r}.")
     return tuple(Branch(a, u, w) for a, u, w in table if w != 0)
+
+
+def per_branch(signal: Float[Tensor, "n t f"], seen: Float[Tensor, "g"]) -> Float[Tensor, "gn t f"]:
+    """Repeat a signal once for each branch, rows branch first: as zeros where `seen` is 0."""
+    return torch.einsum("n t f, g -> g n t f", signal, seen.to(signal.dtype)).flatten(0, 1)
 
 
 def combine(velocities: Float[Tensor, "gn t d"], weights: Float[Tensor, "g"]) -> Float[Tensor, "n t d"]:

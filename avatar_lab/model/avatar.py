@@ -83,6 +83,10 @@ class Avatar:
         precision : "float32"; "bfloat16" (generator only: pictures show its rounding); "int8" (CPU, generator only);
             or "auto": bfloat16 on a CUDA card that has it, else float32, laid out for the processor where that helps.
         """
+        if self.generator.packed:
+            raise ConfigError(
+                "Packed weights stay where and what they are. Load the avatar again for another device."
+            )
         for net in (self.audio_encoder, self.generator, self.autoencoder):
             if net is not None:
                 net.to(device)
@@ -99,7 +103,8 @@ class Avatar:
     @property
     def parameters_total(self) -> int:
         """Number of trained numbers in audio encoder and generator."""
-        return sum(p.numel() for net in (self.audio_encoder, self.generator) for p in net.parameters())
+        plain = sum(p.numel() for net in (self.audio_encoder, self.generator) for p in net.parameters())
+        return plain + self.generator.packed
 
     def eval(self) -> Avatar:
         """Switch all networks to inference."""
@@ -109,7 +114,16 @@ class Avatar:
         return self
 
     def save(self, path: Path, meta: dict[str, Any] | None = None) -> None:
-        """Write generator, audio encoder and motion space to one safetensors file (half precision)."""
+        """Write generator, audio encoder and motion space to one safetensors file (half precision).
+
+        Raises ConfigError for weights in an inference-only form, and for the published ones, which are not ours.
+        """
+        if self.generator.packed:
+            raise ConfigError("Packed weights cannot be saved. Load them with precision='float32' first.")
+        if self.sees_pictures:
+            raise ConfigError(
+                "The published weights are converted by `avatar-lab import-published`, not saved here."
+            )
         space = {name: torch.from_numpy(value.copy()) for name, value in self.space.tensors().items()}
         nets = with_prefix("generator", self.generator.state_dict()) | with_prefix(
             "audio_encoder", self.audio_encoder.state_dict()

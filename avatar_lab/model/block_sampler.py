@@ -24,14 +24,14 @@ from einops import repeat
 from jaxtyping import Float
 from torch import Tensor
 
-from avatar_lab.flow.guidance import Branch, combine
-from avatar_lab.flow.solver import sample
+from avatar_lab.flow.guidance import Branch, combine, per_branch
+from avatar_lab.flow.solver import OnRound, sample
 from avatar_lab.model.attention import KeysValues
+from avatar_lab.model.condition import ConditionState
 from avatar_lab.model.generator import Generator, Modulation, ModulationTable, Setting
 from avatar_lab.model.kv_cache import KVCache
 
 Predict = Callable[[Tensor, Modulation, Setting], tuple[Tensor, tuple[KeysValues, ...]]]
-OnRound = Callable[[int, Tensor, Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class BlockSampler:
         self.grid = Grid(grid.sigma, told.to(like.device))
         self.reference = repeat(reference.to(like), "n k -> (g n) k", g=len(self.branches))
         self.weights = torch.tensor([b.weight for b in self.branches], device=like.device)
+        self.sees_voice = torch.tensor([float(b.avatar_audio) for b in self.branches], device=like.device)
+        self.sees_user = torch.tensor([float(b.user) for b in self.branches], device=like.device)
         self.table = ModulationTable(generator, torch.cat([told, told.new_zeros(1)]))
         self._predict: Predict = predict or generator.predict
 
@@ -89,6 +91,21 @@ class BlockSampler:
         rows, motion_dim = len(self.reference), self.generator.config.motion_dim
         nothing = self.weights.new_zeros(self.sessions, 0, motion_dim)
         return Memory(self.generator.empty_cache(rows), self.generator.empty_seen(rows), nothing)
+
+    def conditions(
+        self,
+        user_motion: Float[Tensor, "n t k"],
+        user_audio: Float[Tensor, "n t a"],
+        avatar_audio: Float[Tensor, "n t a"],
+        state: ConditionState | None = None,
+    ) -> tuple[Float[Tensor, "gn t w"], ConditionState]:
+        """Encode what every guidance branch may know, and return the state that continues the stream."""
+        return self.generator.condition(
+            per_branch(user_motion, self.sees_user),
+            per_branch(user_audio, self.sees_user),
+            per_branch(avatar_audio, self.sees_voice),
+            state,
+        )
 
     def plan(self, memory: Memory, condition: Float[Tensor, "gn c w"], frames: int) -> Plan:
         """Prepare a block of `frames` frames: everything that its denoising steps have in common.

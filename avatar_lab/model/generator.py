@@ -137,6 +137,7 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
+        self.packed = 0  # weights that `model.speed.pack` took out of the ordinary parameters
         width = config.width
         self.condition = DualMotionEncoder(config)
         self.embed = nn.Linear(2 * config.motion_dim, width)
@@ -249,8 +250,7 @@ class Generator(nn.Module):
         Notes
         -----
         This pass cannot be fused with the last denoising step: that one still sees noise (sigma = 1 / nfe), the
-        cache wants the keys of clean frames. It ends at the last layer's keys, some 11 % earlier at the
-        published size.
+        cache wants the keys of clean frames. It ends at the last layer's keys.
         """
         x, fresh = self._tokens(clean, setting), []
         for layer, block in enumerate(self.layers[:-1]):
@@ -283,17 +283,14 @@ class Generator(nn.Module):
 
 
 class ModulationTable:
-    """The modulations of the few noise levels that a sampler visits, computed once.
-
-    At the published size the shared adaLN network is 4 % of a step; a stream visits `nfe + 1` levels only.
-    """
+    """The modulations of the few noise levels that a sampler visits, computed once: a stream visits `nfe + 1`."""
 
     def __init__(self, generator: Generator, levels: Float[Tensor, "n"]) -> None:
         self.levels = levels.cpu().unique().to(generator.embed.weight.device)  # sorted
         self._rows = generator.modulation_of(self.levels[None])
 
     def at(self, sigma: Float[Tensor, "b t"]) -> Modulation:
-        """Look up the modulations of `sigma`, whose values must be among the levels."""
+        """Look up the modulations of `sigma`; a value between two levels gets those of the next one up."""
         index = torch.searchsorted(self.levels, sigma.contiguous())
         blocks, head = (tuple(part[0][index] for part in parts) for parts in self._rows)
         return Modulation(blocks, head)

@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from avatar_lab.audio.wav2vec2 import Wav2Vec2Encoder, wav2vec2_network
-from avatar_lab.config import AvatarConfig, preset
+from avatar_lab.config import AvatarConfig, GeneratorConfig, preset
 from avatar_lab.errors import CheckpointError, ConfigError, ShapeError
 from avatar_lab.flow.guidance import branches
 from avatar_lab.flow.schedule import released_grid
@@ -74,18 +74,20 @@ def published_config(config: Mapping[str, Any] | None = None) -> AvatarConfig:
             window=window,
             cross_window=config["attention_window"],
         )
+        autoencoder = replace(
+            paper.autoencoder,
+            size=size,
+            coefficients=config["dim_m"],
+            latent_dim=latent,
+            channels=min(512, 512 * 32 // size) // shrink,
+            max_channels=512 // shrink,
+        )
     except KeyError as error:
         raise ConfigError(
             f"The released options lack {error}. Pass the whole `opt`, or None for the published size."
         ) from error
-    autoencoder = replace(
-        paper.autoencoder,
-        size=size,
-        coefficients=config["dim_m"],
-        latent_dim=latent,
-        channels=min(512, 512 * 32 // size) // shrink,
-        max_channels=512 // shrink,
-    )
+    except (TypeError, ZeroDivisionError, OverflowError) as error:
+        raise ConfigError(f"The released options hold something that is no size: {error}.") from error
     return replace(
         paper, audio=replace(paper.audio, dim=config["dim_a"]), generator=generator, autoencoder=autoencoder
     )
@@ -119,17 +121,19 @@ class PublishedModel:
     ) -> Float[Tensor, "b t k"]:
         """Predict the velocity (noise - motion) of a window; `timestep` = 1000 sigma, in 0..1000, per frame."""
         generator = _need(self.generator, "flow transformer")
+        if float(timestep.min()) < 0 or float(timestep.max()) > 1000:
+            raise ShapeError("timestep must lie in 0..1000; it is 1000 sigma.")
         condition, _ = generator.condition(user_motion, user_audio, avatar_audio)
         return generator(x, timestep.double() / 1000, condition, reference).velocity
 
     @torch.inference_mode()
     def sample(
         self,
-        avatar_audio: Float[Tensor, "b _t a"],
-        user_audio: Float[Tensor, "b _t a"],
-        user_motion: Float[Tensor, "b t k"],
-        reference: Float[Tensor, "b k"],
-        noise: Sequence[Float[Tensor, "b _n k"]],
+        avatar_audio: Tensor,
+        user_audio: Tensor,
+        user_motion: Tensor,
+        reference: Tensor,
+        noise: Sequence[Tensor],
         nfe: int = 10,
         guidance: Mapping[str, float] | None = None,
         guidance_form: str = "sum",
@@ -139,10 +143,11 @@ class PublishedModel:
 
         Parameters
         ----------
-        avatar_audio, user_audio, user_motion : T frames of features, all of one length.
+        avatar_audio, user_audio, user_motion : T frames of features, (b, t, d), all of one length.
+        reference : (b, d) the portrait's motion latent.
         noise : one tensor for each block, at sigma 1. The first decides about the start: 50 frames (released: the
-            avatar waits two seconds) or one block (ours). What lies beyond T is computed with the last frame held
-            and cut off.
+            avatar waits two seconds) or one block (ours). What a block reaches beyond T is computed with the last frame
+            held and cut off; parts that begin beyond T are not used.
         nfe : as the released program counts, cache pass and idle last step included: 10 means 8 steps that matter.
         guidance : weights of `audio` and `user`; default 2 and 1.
 
@@ -151,29 +156,22 @@ class PublishedModel:
         (B, T, 512) motion latents.
         """
         generator = _need(self.generator, "flow transformer")
-        frames = user_motion.shape[1]
+        frames, parts = user_motion.shape[1], list(noise)
         signals = [user_motion, user_audio, avatar_audio]
-        if any(s.shape[:2] != user_motion.shape[:2] for s in signals):
-            raise ShapeError(
-                f"avatar_audio, user_audio and user_motion must share (b, t); got {[tuple(s.shape) for s in signals]}."
-            )
-        total = sum(part.shape[1] for part in noise)
-        if total < frames:
-            raise ShapeError(
-                f"noise holds {total} frames for {frames} frames of condition. Pass one tensor for each block."
-            )
-        signals = [_held(signal, total) for signal in signals]
+        _check_rollout(signals, reference, parts, generator.config)
+        signals = [_held(signal, sum(part.shape[1] for part in parts)) for signal in signals]
         used = branches({"audio": 2.0, "user": 1.0} if guidance is None else guidance, guidance_form)
         sampler = BlockSampler(generator, used, Grid(*released_grid(nfe)), reference)
         memory, made, start = sampler.start(), [], 0
-        for part in noise:
-            offset, end = memory.offset.shape[1], start + part.shape[1]
-            window = [signal[:, start - offset : end] for signal in signals]
-            rows = [_branched(window, branch.avatar_audio, branch.user) for branch in used]
-            condition, _ = generator.condition(*(torch.cat(column) for column in zip(*rows, strict=True)))
+        for part in parts:
+            if start >= frames:
+                break
+            window = slice(start - memory.offset.shape[1], start + part.shape[1])
+            motion_seen, heard, said = (signal[:, window] for signal in signals)
+            condition, _ = sampler.conditions(motion_seen, heard, said)
             plan = sampler.plan(memory, condition, part.shape[1])
             motion, _ = sampler.denoise(plan, part, on_round)
-            memory, start = sampler.remember(plan, motion), end
+            memory, start = sampler.remember(plan, motion), window.stop
             made.append(motion)
         return torch.cat(made, dim=1)[:, :frames]
 
@@ -238,13 +236,41 @@ def _need(part: Any, name: str) -> Any:
     return part
 
 
+def _check_rollout(
+    signals: Sequence[Tensor], reference: Tensor, noise: Sequence[Tensor], c: GeneratorConfig
+) -> None:
+    """Raise ShapeError for tracks, a portrait or noise that do not belong together."""
+    batch, frames = signals[0].shape[:2]
+    for name, part, width in zip(
+        ("user_motion", "user_audio", "avatar_audio"),
+        signals,
+        (c.motion_dim, c.audio_dim, c.audio_dim),
+        strict=True,
+    ):
+        if part.shape != (batch, frames, width) or frames == 0:
+            raise ShapeError(
+                f"user_motion, user_audio and avatar_audio must share (b, t) with t >= 1; {name} must have shape "
+                f"({batch}, {max(frames, 1)}, {width}), got {tuple(part.shape)}."
+            )
+    if reference.shape != (batch, c.motion_dim):
+        raise ShapeError(
+            f"reference must have shape ({batch}, {c.motion_dim}); got {tuple(reference.shape)}."
+        )
+    least = max(1, c.lookahead)
+    for part in noise:
+        if part.ndim != 3 or part.shape[0] != batch or part.shape[2] != c.motion_dim or part.shape[1] < least:
+            raise ShapeError(
+                f"every part of noise must have shape ({batch}, n, {c.motion_dim}) with n >= {least}; got "
+                f"{tuple(part.shape)}. Pass a list with one tensor for each block."
+            )
+    total = sum(part.shape[1] for part in noise)
+    if total < frames:
+        raise ShapeError(
+            f"noise holds {total} frames for {frames} frames of condition. Pass one tensor for each block."
+        )
+
+
 def _held(signal: Float[Tensor, "b t d"], frames: int) -> Float[Tensor, "b n d"]:
     """Fill up to `frames` frames by holding the last."""
     missing = frames - signal.shape[1]
     return torch.cat([signal, signal[:, -1:].expand(-1, missing, -1)], dim=1) if missing else signal
-
-
-def _branched(window: Sequence[Tensor], voice: bool, user: bool) -> list[Tensor]:
-    """Return user motion, user audio and avatar audio as one guidance branch sees them."""
-    motion, heard, said = window
-    return [motion if user else motion * 0, heard if user else heard * 0, said if voice else said * 0]

@@ -52,6 +52,10 @@ def open_published(path: Path) -> PublishedModel:
         return build(options, state)
     if not path.exists():
         raise CheckpointError(f"There is nothing at {path}. {WHERE}, and pass that folder.")
+    if path.suffix in (".pth", ".bin"):
+        raise CheckpointError(
+            f"{path} is one of several released files: pass the folder that holds them all."
+        )
     state, meta = load_tensors(path)
     if meta.get("format") != FORMAT:
         raise CheckpointError(
@@ -88,6 +92,8 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
     """Read a flat dictionary of tensors from a `.pth` file; code inside is refused, never run."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     except pickle.UnpicklingError as error:
         if re.search(r"nsupported (global|class)|GLOBAL \w|unrecognized function", str(error)):
             raise CheckpointError(
@@ -95,7 +101,7 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
                 "its authors, and do not open this one with other programs."
             ) from error
         raise CheckpointError(_damaged(path)) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged pickle fails in whatever way its broken bytes ask for
         raise CheckpointError(_damaged(path)) from error
     if not isinstance(found, Mapping) or not all(isinstance(v, Tensor) for v in found.values()):
         raise CheckpointError(
@@ -105,10 +111,18 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
 
 
 def read_wave(folder: Path) -> dict[str, Tensor]:
-    """Read wav2vec2 as Hugging Face stores it, from a folder on this machine."""
-    from avatar_lab.audio.wav2vec2 import pretrained_network
-
-    return {WAVE + name: value for name, value in pretrained_network(folder).state_dict().items()}
+    """Read wav2vec2 as Hugging Face stores it; what is missing or too much is found when the network is filled."""
+    if (folder / "model.safetensors").exists():
+        found, _ = load_tensors(folder / "model.safetensors")
+    elif (folder / "pytorch_model.bin").exists():
+        found = read_pickle(folder / "pytorch_model.bin")
+    else:
+        raise CheckpointError(
+            f"{folder} holds neither model.safetensors nor pytorch_model.bin. Get facebook/wav2vec2-base-960h again."
+        )
+    # The file also holds a head for speech recognition, which nothing here uses.
+    names = {name: name.removeprefix("wav2vec2.") for name in found if not name.startswith("lm_head.")}
+    return {WAVE + name: found[full] for full, name in names.items()}
 
 
 def _options(path: Path) -> dict[str, Any] | None:

@@ -1,9 +1,10 @@
 """The same network in forms that a processor multiplies faster. Inference only.
 
-    float32   weights laid out once for oneDNN, which uses the widest registers there are: same numbers up to
-              rounding, up to twice the speed of the ordinary matrix product at the dozen rows of a block
-    int8      weights and activations in eight bits, scaled anew for every call: another 2 x, at a price that
-              `bench/paper_size.py` states
+    float32   weights laid out once for oneDNN, which uses the widest registers there are: the same numbers up to
+              rounding, faster at the few dozen rows of a block
+    int8      weights and activations in eight bits, scaled anew for every call: faster again, other numbers
+
+Gains and prices: `bench/paper_size.py`.
 
 What is peculiar: only the big matrices of the transformer blocks are replaced. Everything that is cheap or
 delicate (embeddings, modulation, condition, velocity head) stays as it is.
@@ -28,14 +29,18 @@ WORTHWHILE = 512  # width from which another layout pays for handing numbers ove
 def pack(generator: Generator, form: str = "float32") -> Generator:
     """Replace the matrices of the transformer blocks in place; returns the generator, ready for inference only.
 
-    Raises ConfigError when this processor or this torch has no such form.
+    Packed networks cannot be trained, saved, moved or packed again; `generator.packed` counts the weights that are no
+    longer ordinary parameters. Raises ConfigError when this processor or this torch has no such form.
     """
-    make = _maker(form)
+    if generator.packed:
+        raise ConfigError("This generator is packed already. Load the weights again.")
+    make, before = _maker(form), sum(p.numel() for p in generator.parameters())
     for block in generator.layers:
         for part in (block.attention, block.cross_attention, block.mlp):
             for name, layer in list(part.named_children()):
                 if isinstance(layer, nn.Linear):
                     setattr(part, name, make(layer))
+    generator.packed = before - sum(p.numel() for p in generator.parameters())
     return generator.eval()
 
 
@@ -49,7 +54,7 @@ def _maker(form: str) -> Callable[[nn.Linear], nn.Module]:
     if form == "float32":
         if not torch.backends.mkldnn.is_available():
             raise ConfigError("This torch has no oneDNN; run without packing.")
-        return _packed
+        return packed
     if form == "int8":
         if torch.backends.quantized.engine == "none":
             raise ConfigError("This torch cannot multiply int8 on this processor; use float32.")
@@ -57,7 +62,8 @@ def _maker(form: str) -> Callable[[nn.Linear], nn.Module]:
     raise ConfigError(f"form must be float32 or int8; got {form!r}.")
 
 
-def _packed(layer: nn.Linear) -> nn.Module:
+def packed(layer: nn.Linear) -> nn.Module:
+    """Return a linear layer in oneDNN's own layout of its weights."""
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"

@@ -17,6 +17,7 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from avatar_lab.data.face import FACE_DIM, check_track, neutral
+from avatar_lab.data.square import check_picture
 from avatar_lab.errors import ConfigError, ShapeError
 from avatar_lab.model.avatar import Avatar
 from avatar_lab.motion.autoencoder import MotionAutoencoder, to_frames, to_tensor
@@ -36,7 +37,7 @@ class Body(Protocol):
     reference: Float[Tensor, "1 k"]
 
     def see(self, face: np.ndarray | None, frames: np.ndarray | None, block: int) -> Float[Tensor, "1 b k"]:
-        """Return the user's motion; nobody there is a person at rest."""
+        """Return the user's motion, or what stands for nobody."""
         ...
 
     def show(self, motion: Float[Tensor, "b k"]) -> Shown:
@@ -45,7 +46,7 @@ class Body(Protocol):
 
 
 class DrawnBody:
-    """Face tracks in and out; `picture` draws them, or nothing is drawn."""
+    """Face tracks in and out; `picture` draws them, or nothing is drawn. Nobody there is a person at rest."""
 
     def __init__(self, avatar: Avatar, picture: Picture | None) -> None:
         self._space, self._device, self._picture = avatar.face_space, avatar.device, picture
@@ -80,7 +81,7 @@ class PortraitBody:
     def __init__(
         self,
         avatar: Avatar,
-        portrait: UInt8[np.ndarray, "S S 3"] | None,
+        portrait: np.ndarray | None,
         *,
         draw: bool = True,
         every: int = 1,
@@ -91,9 +92,13 @@ class PortraitBody:
             raise ConfigError(
                 "The published avatar needs a face to wear: pass portrait, a square picture of one person."
             )
-        if every < 1:
-            raise ConfigError(f"every must be >= 1; got {every}.")
         self._autoencoder, self._draw, self._every = avatar.autoencoder, draw, every
+        size = avatar.autoencoder.config.size
+        if check_picture(portrait).shape != (size, size, 3):
+            raise ShapeError(
+                f"portrait must have shape ({size}, {size}, 3); got {portrait.shape}. Cut it with "
+                "avatar_lab.data.square.square()."
+            )
         self._device, self._dim = avatar.device, avatar.config.generator.motion_dim
         with torch.inference_mode():
             self._source = self._autoencoder.encode(self._tensor(portrait[None]))
@@ -105,6 +110,8 @@ class PortraitBody:
         if frames is None:
             return torch.zeros(1, block, self._dim, device=self._device)
         size = self._autoencoder.config.size
+        if not isinstance(frames, np.ndarray):
+            raise ShapeError(f"user_frames must be an array; got {type(frames).__name__}.")
         if frames.dtype != np.uint8 or frames.shape != (block, size, size, 3):
             raise ShapeError(
                 f"user_frames must be uint8 of shape ({block}, {size}, {size}, 3); got {frames.dtype} "

@@ -82,7 +82,7 @@ class AvatarEngine:
         guidance: Mapping[str, float] | None = None,
         guidance_form: str | None = None,
         schedule: str | None = None,
-        portrait: UInt8[np.ndarray, "_S _S 3"] | None = None,
+        portrait: np.ndarray | None = None,
         user_every: int = 1,
         compile: bool = False,
         meter: Meter | None = None,
@@ -91,6 +91,10 @@ class AvatarEngine:
         self.sampler = sampler_with(avatar.config.sampler, chosen)
         self.avatar = avatar
         self.meter = meter or Meter()
+        if user_every < 1:
+            raise ConfigError(f"user_every must be >= 1; got {user_every}.")
+        if portrait is not None and not avatar.sees_pictures:
+            raise ConfigError(f"The preset {avatar.config.name!r} draws characters; it wears no portrait.")
         if avatar.sees_pictures:
             draw = picture is not None
             self._body: Body = PortraitBody(avatar, portrait, draw=draw, every=user_every)
@@ -110,7 +114,7 @@ class AvatarEngine:
         user_audio: Num[np.ndarray, "*_"] | None = None,
         avatar_audio: Num[np.ndarray, "*_"] | None = None,
         *,
-        user_frames: UInt8[np.ndarray, "*_"] | None = None,
+        user_frames: np.ndarray | None = None,
     ) -> AvatarBlock:
         """Advance by one block of B frames.
 
@@ -143,11 +147,12 @@ class AvatarEngine:
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Continue from a state; raises StreamError when it belongs to another model or other guidance."""
-        fresh = self._stream.start(0)
         try:
-            self._state = unpack_state(dict(state), fresh)
-        except (KeyError, RuntimeError, ValueError) as error:
+            restored = unpack_state(dict(state), self._stream.start(0))
+            self._stream.check(restored)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise StreamError(f"This state does not belong to this engine: {error}.") from error
+        self._state = restored
 
     def _sound(self, audio: np.ndarray | None, name: str) -> Float32[Tensor, "1 n"]:
         wanted = self.block * SAMPLES_PER_FRAME
@@ -167,6 +172,10 @@ class AvatarEngine:
 def sampler_with(base: SamplerConfig, chosen: Mapping[str, Any]) -> SamplerConfig:
     """Return `base` with the options given; raises ConfigError for a schedule that cannot stream."""
     given = {name: value for name, value in chosen.items() if value is not None}
+    if base.distilled and {"guidance", "guidance_form"} & set(given):
+        raise ConfigError(
+            "The guidance of these weights was distilled into them and cannot be turned. Use the others (without fast)."
+        )
     if "guidance" in given:
         given["guidance"] = {**base.guidance, **given["guidance"]}
     sampler = replace(base, **given)

@@ -18,6 +18,7 @@ Notebook: 07 (KV cache), 10 (real time). Source: Avatar Forcing, Algorithm 2.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -35,6 +36,8 @@ from avatar_lab.model.block_sampler import BlockSampler, Grid, Memory, compiled_
 from avatar_lab.model.condition import ConditionState
 from avatar_lab.stream.meter import Meter
 
+CONDITION_CACHES = ("user_keys", "user_values", "joint_keys", "joint_values")
+
 
 class Signals(NamedTuple):
     """What the condition encoder is given, one row per frame: user motion, user audio, avatar audio."""
@@ -48,13 +51,13 @@ class Signals(NamedTuple):
 class StreamState:
     """All that one session remembers."""
 
-    user_audio: AudioState | WaveState
-    avatar_audio: AudioState | WaveState
+    ears: AudioState | WaveState  # rows: users, then avatars; one network listens to both
     condition: ConditionState
     recent: Signals  # of the frames whose condition is made anew with the next block; none if it is causal
     memory: Memory
     noise: Tensor  # state of the noise generator
     blocks: int
+    owner: int  # fingerprint of sizes and guidance: whose state this is
 
 
 class MotionBlock(NamedTuple):
@@ -84,22 +87,42 @@ class MotionStream:
         predict = compiled_predict(avatar.generator) if compiled else None
         with torch.inference_mode():
             self.sampler = BlockSampler(avatar.generator, self.branches, Grid(grid, grid), reference, predict)
-        self.sees_voice = torch.tensor([float(b.avatar_audio) for b in self.branches], device=avatar.device)
-        self.sees_user = torch.tensor([float(b.user) for b in self.branches], device=avatar.device)
+        parts = (avatar.config.generator, avatar.config.audio, self.branches, self.sessions)
+        self.owner = zlib.crc32(repr(parts).encode())
 
     def start(self, seed: int) -> StreamState:
         """Return the state of sessions in which nothing has happened yet."""
         generator, rows = self.avatar.generator, self.sessions * len(self.branches)
         c, nothing = generator.config, generator.embed.weight.new_zeros(self.sessions, 0, 1)
         return StreamState(
-            self.avatar.audio_encoder.initial_state(self.sessions),
-            self.avatar.audio_encoder.initial_state(self.sessions),
+            self.avatar.audio_encoder.initial_state(2 * self.sessions),
             generator.condition.initial_state(rows),
             Signals(*(nothing.expand(-1, -1, d) for d in (c.motion_dim, c.audio_dim, c.audio_dim))),
             self.sampler.start(),
             torch.Generator().manual_seed(seed).get_state(),
             0,
+            self.owner,
         )
+
+    def check(self, state: StreamState) -> None:
+        """Raise ValueError for a state that no step of this stream can have left behind."""
+        c = self.avatar.generator.config
+        if state.owner != self.owner:
+            raise ValueError("it was saved by another model, or with other guidance")
+        for name, cache in (("cache", state.memory.cache), ("seen", state.memory.seen)):
+            if not 0 <= cache.filled <= cache.context:
+                raise ValueError(f"memory.{name}.filled must lie in 0..{cache.context}; it is {cache.filled}")
+        wanted = c.lookahead if state.blocks > 0 else 0
+        if state.memory.offset.shape[1] != wanted:
+            raise ValueError(
+                f"memory.offset must hold {wanted} frames; it holds {state.memory.offset.shape[1]}"
+            )
+        if len({part.shape[1] for part in state.recent}) > 1:
+            raise ValueError("the parts of recent differ in length")
+        lengths = [getattr(state.condition, name).shape[2] for name in CONDITION_CACHES]
+        if lengths[0] != lengths[1] or lengths[2] != lengths[3]:
+            raise ValueError("keys and values of the condition differ in length")
+        torch.Generator().set_state(state.noise)  # raises RuntimeError when it is no generator's state
 
     @torch.inference_mode()
     def step(
@@ -113,18 +136,13 @@ class MotionStream:
         """Advance the session by one block."""
         config = self.avatar.generator.config
         with meter.stage("listen"):
-            user_features, user_heard = self.avatar.audio_encoder(user_audio, state.user_audio)
-            avatar_features, avatar_heard = self.avatar.audio_encoder(avatar_audio, state.avatar_audio)
+            both, ears = self.avatar.audio_encoder(torch.cat([user_audio, avatar_audio]), state.ears)
+            user_features, avatar_features = both.chunk(2)
         with meter.stage("condition"):
             like = self.avatar.generator.embed.weight  # its number format may be another than the ears'
             fresh = Signals(*(s.to(like) for s in (user_motion, user_features, avatar_features)))
             signals = Signals(*(torch.cat(parts, dim=1) for parts in zip(state.recent, fresh, strict=True)))
-            condition, remembered = self.avatar.generator.condition(
-                _per_branch(signals.user_motion, self.sees_user),
-                _per_branch(signals.user_audio, self.sees_user),
-                _per_branch(signals.avatar_audio, self.sees_voice),
-                state.condition,
-            )
+            condition, remembered = self.sampler.conditions(*signals, state.condition)
         with meter.stage("denoise"):
             noise, noise_state = self._noise(state, config.block, config.motion_dim)
             plan = self.sampler.plan(state.memory, condition, config.block)
@@ -133,9 +151,7 @@ class MotionStream:
             memory = self.sampler.remember(plan, motion)
         lag = signals.user_motion.shape[1] - config.final_lag
         recent = Signals(*(part[:, lag:].clone() for part in signals))
-        following = StreamState(
-            user_heard, avatar_heard, remembered, recent, memory, noise_state, state.blocks + 1
-        )
+        following = StreamState(ears, remembered, recent, memory, noise_state, state.blocks + 1, self.owner)
         return MotionBlock(motion, evaluations, 1, len(self.branches)), following
 
     def _noise(self, state: StreamState, frames: int, dim: int) -> tuple[Float[Tensor, "n b k"], Tensor]:
@@ -144,8 +160,3 @@ class MotionStream:
         generator.set_state(state.noise)
         noise = torch.randn(self.sessions, frames, dim, generator=generator)
         return noise.to(self.avatar.device), generator.get_state()
-
-
-def _per_branch(signal: Float[Tensor, "n t f"], seen: Float[Tensor, "g"]) -> Float[Tensor, "gn t f"]:
-    """Repeat a signal once per branch, as zeros where the branch must not see it."""
-    return torch.einsum("n t f, g -> g n t f", signal, seen.to(signal.dtype)).flatten(0, 1)

@@ -23,7 +23,7 @@ from avatar_lab.errors import ConfigError, MediaError, ShapeError
 from avatar_lab.model.avatar import Avatar
 from avatar_lab.stream.engine import AvatarBlock, AvatarEngine
 from avatar_lab.stream.meter import Meter
-from avatar_lab.stream.side_by_side import user_frames
+from avatar_lab.stream.side_by_side import user_frames, write_side_by_side
 
 Progress = Callable[[int, int], None]
 
@@ -56,8 +56,6 @@ class Reaction:
 
         Raises MediaError when it cannot be written, or when there are no frames to write.
         """
-        from avatar_lab.stream.side_by_side import write_side_by_side  # it knows Reaction
-
         if self.frames is None:
             raise MediaError("This reaction was made with picture=None; there is nothing to film.")
         return write_side_by_side(self, Path(path), progress)
@@ -77,6 +75,8 @@ def react(
     guidance_form: str | None = None,
     schedule: str | None = None,
     portrait: str | Path | np.ndarray | None = None,
+    user_every: int = 1,
+    compile: bool = False,
     progress: Progress | None = None,
     meter: Meter | None = None,
 ) -> Reaction:
@@ -93,6 +93,7 @@ def react(
     nfe, guidance, guidance_form, schedule : override the preset's sampler.
     portrait : whose face the avatar has, for avatars that see pictures (`paper`): a picture file, or RGB pixels. Such
         an avatar sees the user's video, or the drawn twin of a simulated user.
+    user_every, compile : see `AvatarEngine`.
     progress : called with (frames done, frames in all).
 
     Notes
@@ -114,6 +115,8 @@ def react(
         guidance_form=guidance_form,
         schedule=schedule,
         portrait=load_portrait(avatar, portrait),
+        user_every=user_every,
+        compile=compile,
         meter=meter,
     )
     looks = user_frames(user, avatar.config.autoencoder.size) if avatar.sees_pictures else None
@@ -134,9 +137,16 @@ def react(
         voice,
         summarise(engine, blocks[-1].timing),
         user,
-        {"character": character, "seed": seed, "picture": picture, "size": size},
+        {"seed": seed, **looks_of(avatar, character, picture, size)},
         length_notes(len(spoken), total),
     )
+
+
+def looks_of(avatar: Avatar, character: int, picture: str | None, size: int) -> dict[str, Any]:
+    """Say how the avatar was shown: a portrait has its own size, and no character."""
+    if avatar.sees_pictures and picture is not None:
+        return {"picture": "portrait", "size": avatar.config.autoencoder.size}
+    return {"character": character, "picture": picture, "size": size}
 
 
 def _joined(parts: list[np.ndarray | None], total: int) -> np.ndarray | None:
@@ -157,10 +167,12 @@ def load_portrait(avatar: Avatar, portrait: str | Path | np.ndarray | None) -> n
         raise ConfigError(
             f"The preset {avatar.config.name!r} draws characters; a portrait is for the published model (paper)."
         )
-    from avatar_lab.data.square import read_portrait, square
+    from avatar_lab.data.square import check_picture, read_portrait, square
 
     size = avatar.config.autoencoder.size
-    return square(portrait, size) if isinstance(portrait, np.ndarray) else read_portrait(portrait, size)
+    if isinstance(portrait, str | Path):
+        return read_portrait(portrait, size)
+    return square(check_picture(portrait), size)
 
 
 def length_notes(samples: int, frames: int) -> tuple[str, ...]:

@@ -27,15 +27,21 @@ def pack_state(state: StreamState) -> dict[str, Tensor]:
 
 
 def unpack_state(packed: dict[str, Tensor], fresh: StreamState) -> StreamState:
-    """Rebuild a state; raises ValueError naming what is missing, unexpected or mis-shaped."""
+    """Rebuild a state; raises ValueError naming what is missing, unexpected, mis-shaped or not finite."""
     expected = pack_state(fresh)
+    strange = sorted(name for name, value in packed.items() if not isinstance(value, Tensor))
+    if strange:
+        raise ValueError(f"these are no tensors: {strange[:6]}")
     if set(packed) != set(expected):
         raise ValueError(f"it differs in {sorted(set(packed) ^ set(expected))[:6]}")
     for name, value in packed.items():
         if not _fits(name, value, expected[name]):
             raise ValueError(
-                f"{name} has shape {tuple(value.shape)}, expected like {tuple(expected[name].shape)}"
+                f"{name} is {value.dtype} {tuple(value.shape)}, expected {expected[name].dtype} like "
+                f"{tuple(expected[name].shape)}"
             )
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise ValueError(f"{name} holds NaN or infinity")
     return _rebuilt(fresh, "", packed)
 
 

@@ -110,7 +110,9 @@ def distil(
         return student.loss(batch, generator), {}
 
     report = fit(student, compute_loss, loop, out, progress=progress)
-    alone = SamplerConfig(nfe=teacher.config.sampler.nfe, guidance=ALONE, guidance_form="nested")
+    alone = SamplerConfig(
+        nfe=teacher.config.sampler.nfe, guidance=ALONE, guidance_form="nested", distilled=True
+    )
     made = Avatar(
         replace(teacher.config, sampler=alone),
         teacher.space,

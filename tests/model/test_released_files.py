@@ -5,19 +5,22 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from avatar_lab.cli.app import run
-from avatar_lab.errors import CheckpointError
+from avatar_lab.errors import CheckpointError, ConfigError
 from avatar_lab.model.avatar import load
-from avatar_lab.model.released_files import FILES, import_published, open_published
+from avatar_lab.model.released_files import FILES, import_published, open_published, read_pickle
 
 from ..released import reduced_folder
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("transformers")
     return reduced_folder(tmp_path_factory.mktemp("released"))
 
 
@@ -108,6 +111,54 @@ def test_another_kind_of_dictionary_is_named(folder: Path, tmp_path: Path) -> No
     torch.save({"state_dict": {"a": torch.zeros(1)}}, broken / FILES[0])
     with pytest.raises(CheckpointError, match="flat dictionary of tensors"):
         open_published(broken)
+
+
+def test_incomplete_wav2vec2_is_listed_not_filled_up(folder: Path, tmp_path: Path) -> None:
+    """Whoever loads it through transformers gets random numbers for what is missing, and a note."""
+    broken = copied(folder, tmp_path / "broken")
+    wave = broken / "wav2vec2-base-960h"
+    wave.mkdir()
+    tensors = load_file(folder / "wav2vec2-base-960h" / "model.safetensors")
+    tensors["wav2vec2.nonsense.weight"] = torch.zeros(2)
+    tensors["lm_head.weight"] = torch.zeros(2, 2)
+    gone = next(name for name in tensors if name.endswith("layers.0.attention.k_proj.weight"))
+    del tensors[gone]
+    save_file(tensors, wave / "model.safetensors")
+    with pytest.raises(CheckpointError) as caught:
+        open_published(broken)
+    assert "Missing: audio_encoder.wav2vec2.encoder.layers.0.attention.k_proj.weight" in str(caught.value)
+    assert "unexpected: audio_encoder.wav2vec2.nonsense.weight" in str(caught.value)
+    (wave / "model.safetensors").write_bytes(b"junk")
+    with pytest.raises(CheckpointError, match="not a readable safetensors"):
+        open_published(broken)
+    (wave / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="holds neither model"):
+        open_published(broken)
+
+
+def test_one_of_several_files_is_not_the_model(folder: Path) -> None:
+    with pytest.raises(CheckpointError, match="pass the folder"):
+        open_published(folder / FILES[0])
+
+
+def test_published_weights_are_not_saved_as_ours(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="import-published"):
+        load("paper", device="cpu", checkpoint=folder).save(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_is_damaged_the_answer_is_one_error(folder: Path, tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    path = tmp_path / "x.pth"
+    torch.save({"a": torch.arange(50.0)}, path, _use_new_zipfile_serialization=bool(seed % 2))
+    data = bytearray(path.read_bytes())
+    for _ in range(3):
+        data[int(rng.integers(len(data)))] = int(rng.integers(256))
+    path.write_bytes(bytes(data))
+    try:
+        read_pickle(path)
+    except CheckpointError:
+        pass
 
 
 def test_a_config_without_options_is_named(folder: Path, tmp_path: Path) -> None:

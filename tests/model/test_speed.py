@@ -1,13 +1,17 @@
 """Faster forms of the same network: equal up to rounding, or close."""
 
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 import torch
 
+from avatar_lab.config import preset
 from avatar_lab.errors import ConfigError
+from avatar_lab.model.avatar import build
 from avatar_lab.model.generator import Generator
 from avatar_lab.model.speed import pack, worth_packing
+from avatar_lab.motion.space import default_space
 
 
 def outputs(*models: Generator) -> list[torch.Tensor]:
@@ -39,3 +43,16 @@ def test_only_large_networks_are_worth_it(generator: Generator) -> None:
 def test_unknown_forms_are_named(generator: Generator) -> None:
     with pytest.raises(ConfigError, match="float32 or int8"):
         pack(generator, "int4")
+
+
+def test_packed_weights_stay_where_they_are(tmp_path: Path) -> None:
+    avatar = build(preset("tiny"), default_space(), seed=1).eval()
+    total = avatar.parameters_total
+    pack(avatar.generator, "int8")
+    assert avatar.parameters_total == total
+    with pytest.raises(ConfigError, match="cannot be saved"):
+        avatar.save(tmp_path / "x.safetensors")
+    with pytest.raises(ConfigError, match="Load the avatar again"):
+        avatar.to(torch.device("cpu"), "float32")
+    with pytest.raises(ConfigError, match="packed already"):
+        pack(avatar.generator)

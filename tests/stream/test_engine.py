@@ -92,6 +92,35 @@ def test_foreign_states_are_refused(avatar: Avatar) -> None:
         engine.restore(engine_of(avatar, guidance={"audio": 1, "user": 1}).state())
 
 
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda s: s | {"memory.cache.filled": torch.tensor(-5)}, "filled must lie in"),
+        (lambda s: s | {"memory.cache.filled": torch.tensor(10**6)}, "filled must lie in"),
+        (lambda s: s | {"memory.offset": s["memory.offset"] * torch.nan}, "NaN or infinity"),
+        (lambda s: s | {"memory.offset": s["memory.offset"][:, :0]}, "must hold 2 frames"),
+        (lambda s: s | {"noise": torch.zeros_like(s["noise"])[:7]}, "noise is"),
+        (lambda s: s | {"ears.samples": s["ears.samples"].half()}, "float16"),
+        (lambda s: s | {"condition.user_keys": s["condition.user_keys"][:, :, 1:]}, "differ in length"),
+    ],
+)
+def test_damaged_states_are_refused_and_leave_the_session_alone(
+    avatar: Avatar, user: Performance, voice: np.ndarray, damage: object, words: str
+) -> None:
+    engine = engine_of(avatar)
+    run(engine, user, voice, range(3))
+    before = engine.state()
+    with pytest.raises(StreamError, match=words):
+        engine.restore(damage(dict(before)))  # type: ignore[operator]
+    assert all(torch.equal(value, before[name]) for name, value in engine.state().items())
+
+
+def test_a_state_knows_the_guidance_it_was_made_with(avatar: Avatar) -> None:
+    state = engine_of(avatar, guidance={"audio": 2, "user": 3}).state()
+    with pytest.raises(StreamError, match="other guidance"):
+        engine_of(avatar, guidance={"audio": 3, "user": 2}).restore(state)
+
+
 def test_absent_signals_are_silence_and_rest(avatar: Avatar) -> None:
     quiet, spelled = engine_of(avatar), engine_of(avatar)
     from avatar_lab.data.face import neutral
@@ -148,6 +177,8 @@ def test_the_shipped_fast_weights_need_one_branch() -> None:
     fast = load("lab", device="cpu", fast=True)
     block = AvatarEngine(fast, picture=None).step()
     assert block.timing["branches"] == 1
+    with pytest.raises(ConfigError, match="distilled into them"):
+        AvatarEngine(fast, picture=None, guidance={"user": 3.0})
     with pytest.raises(ConfigError, match="no other preset"):
         load("tiny", fast=True)
     with pytest.raises(ConfigError, match="takes no checkpoint"):

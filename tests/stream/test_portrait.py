@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from avatar_lab.cli.job import Job, perform
 from avatar_lab.data.conversation import simulate
-from avatar_lab.data.square import read_portrait, square
+from avatar_lab.data.square import check_picture, read_portrait, square
 from avatar_lab.errors import ConfigError, MediaError, ShapeError
 from avatar_lab.model.avatar import Avatar, load, number_format
 from avatar_lab.model.published import build
@@ -125,8 +125,8 @@ def test_the_live_stream_is_the_published_rollout(paper: Avatar) -> None:
     for b in range(6):
         cut = slice(b * BLOCK, (b + 1) * BLOCK)
         wave = 0.1 * array(f"wave{b}", (1, BLOCK * 640))
-        heard, _ = paper.audio_encoder(wave, now.user_audio)
-        features.append(heard)
+        heard, _ = paper.audio_encoder(torch.cat([wave, wave]), now.ears)
+        features.append(heard[:1])
         block, now = live.step(now, moved[:, cut], wave, wave, Meter())
         made.append(block.motion)
     sound = torch.cat(features, 1)
@@ -192,6 +192,10 @@ def test_wrong_bodies_are_told_what_to_do(paper: Avatar, avatar: Avatar, tmp_pat
         engine_of(paper).step(user_frames=pictures(3))
     with pytest.raises(ShapeError, match="pass user_face"):
         AvatarEngine(avatar, picture=None).step(user_frames=pictures(5))
+    with pytest.raises(ConfigError, match="wears no portrait"):
+        AvatarEngine(avatar, picture=None, portrait=pictures(1)[0])
+    with pytest.raises(ConfigError, match="user_every"):
+        AvatarEngine(avatar, picture=None, user_every=0)
     with pytest.raises(ConfigError, match="draws characters"):
         react(avatar, simulate(1.0, 1).user, portrait=pictures(1)[0])
     with pytest.raises(ConfigError, match="read from pictures"):
@@ -201,6 +205,29 @@ def test_wrong_bodies_are_told_what_to_do(paper: Avatar, avatar: Avatar, tmp_pat
     (tmp_path / "text.png").write_text("hello", "utf-8")
     with pytest.raises(MediaError, match="not a picture"):
         read_portrait(tmp_path / "text.png", 64)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((64, 64), np.uint8),
+        np.zeros((64, 64, 3), np.float32),
+        np.zeros((1, 1, 3), np.uint8),
+        np.zeros((0, 64, 3), np.uint8),
+    ],
+)
+def test_what_is_no_picture_is_named(paper: Avatar, picture: np.ndarray) -> None:
+    with pytest.raises(ShapeError, match="portrait must"):
+        engine_of(paper, portrait=picture)
+    with pytest.raises(ShapeError, match="portrait must"):
+        react(paper, simulate(1.0, 1).user, portrait=picture)
+
+
+def test_a_portrait_has_the_size_of_its_network(paper: Avatar) -> None:
+    with pytest.raises(ShapeError, match="got list"):
+        check_picture([[0, 0, 0]])
+    with pytest.raises(ShapeError, match=r"\(64, 64, 3\); got \(32, 32, 3\)"):
+        engine_of(paper, portrait=np.zeros((32, 32, 3), np.uint8))
 
 
 def test_square_takes_the_middle() -> None:

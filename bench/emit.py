@@ -1,0 +1,25 @@
+"""Write a benchmark's report: to a file when one is named, and always to the screen."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def arguments_of(about: str | None) -> argparse.ArgumentParser:
+    """Return a parser that shows the module's own text and knows `--json`."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path)
+    return parser
+
+
+def emit(report: dict[str, Any], path: Path | None) -> None:
+    """Write `report` as JSON."""
+    text = json.dumps(report, indent=2) + "\n"
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    sys.stdout.write(text)
