@@ -46,7 +46,7 @@ class AudioConfig:
     bands: int = 80
     hops_per_frame: int = 4
     context_frames: int = (
-        3  # frames of sound that one frame's feature sees, itself included (wav2vec2: before it)
+        3  # frames of sound behind one feature: mel, itself included; wav2vec2, before the block
     )
     hidden: int = 256
     dim: int = 128
@@ -149,13 +149,8 @@ class AutoencoderConfig:
     latent_dim: int = 128
     channels: int = 16  # at the finest scale; doubles per halving up to max_channels
     max_channels: int = 128
-    reader: tuple[int, ...] = (
-        32,
-        64,
-        96,
-        128,
-    )  # channels of the reader; released: none, the latent's head reads
-    head_layers: int = 1  # linear layers from the latent to the coefficients, where there is no reader
+    reader: tuple[int, ...] = (32, 64, 96, 128)  # channels of the reader; released: none
+    head_layers: int = 1  # layers from the latent to the coefficients, where there is no reader
     linear_head: bool = False  # released: equalised layers, no activation between them
     normalise_latent: bool = True  # released: no LayerNorm after the bottleneck
     normalise_features: bool = True  # released: residual blocks, no group normalisation in the encoder

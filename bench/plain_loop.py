@@ -46,12 +46,16 @@ class PlainLoop:
     """The released streaming loop around one generator. `signals` are motion, user audio, avatar audio."""
 
     def __init__(
-        self, generator: Generator, reference: Tensor, nfe: int = 10, guidance: Pair | None = None
+        self,
+        generator: Generator,
+        reference: Tensor,
+        nfe: int = 10,
+        guidance: tuple[float, float] = (2.0, 1.0),
     ) -> None:
         self.generator, self.config = generator, generator.config
         self.reference = reference.repeat(3, 1)
         self.sigma, self.told = released_grid(nfe)
-        self.weights = guidance or (2.0, 1.0)
+        self.weights = guidance
         self.state = PlainState()
 
     def block(self, signals: tuple[Tensor, Tensor, Tensor], noise: Tensor) -> Tensor:

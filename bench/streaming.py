@@ -10,8 +10,8 @@ blocks. A simulated conversation of two minutes is played in a loop. The JSON ho
     state_kb     size of what the session remembers, at the same times
 
 and, for every self-attention mask, `cache_gap`: the largest difference that the cache makes to the velocity of a block
-against the whole window, relative to the largest velocity. It is rounding for `frame_causal`, `block_causal` and
-`released`; the other masks would show a cached frame what came after it was finished.
+against the whole window, relative to the largest velocity. It is rounding for `frame_causal` and `block_causal`; the
+other masks would show a cached frame what came after it was finished (`avatar_lab.model.masks`).
 """
 
 from __future__ import annotations

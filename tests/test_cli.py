@@ -153,6 +153,7 @@ def test_react_passes_every_option_on(library: FakeLibrary, capsys: pytest.Captu
     arguments += ["--seed", "5", "--character", "9", "--size", "64", "--nfe", "3", "--schedule", "block"]
     arguments += ["--guidance-audio", "1.5", "--guidance-user", "0", "--checkpoint", "w.safetensors"]
     arguments += ["--portrait", "me.png", "--precision", "int8", "--fast"]
+    arguments += ["--user-every", "2", "--compile"]
     assert main(arguments) == 0
     assert library.loaded == ("tiny", "cpu", Path("w.safetensors"))
     assert library.variant == {"precision": "int8", "fast": True}
@@ -167,6 +168,8 @@ def test_react_passes_every_option_on(library: FakeLibrary, capsys: pytest.Captu
         "guidance": {"audio": 1.5, "user": 0.0},
         "schedule": "block",
         "portrait": Path("me.png"),
+        "user_every": 2,
+        "compile": True,
     }
     out = capsys.readouterr().out
     assert "o.mp4" in out

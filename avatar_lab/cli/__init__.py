@@ -1,4 +1,4 @@
-"""Command line: `avatar-lab doctor|demo|react|train|evaluate|bench`, a thin shell over the public functions."""
+"""Command line, a thin shell over the public functions: `avatar-lab doctor|demo|react|train|evaluate|bench|...`."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def measure(
     ended = clock.now()
     return {
         "hardware": hardware(str(avatar.device)),
-        "settings": {"preset": preset, "seconds": seconds, "picture": picture, "size": size},
+        "settings": {"preset": preset, "seconds": seconds, **reaction.settings},
         "parameters": avatar.parameters_total,
         "load_s": loaded - began,
         "simulate_times_real_time": seconds / (simulated - loaded),

@@ -49,6 +49,8 @@ class Job:
     guidance_user: float | None = None
     schedule: str | None = None
     portrait: Path | None = None
+    user_every: int = 1
+    compile: bool = False
 
     @property
     def guidance(self) -> dict[str, float] | None:
@@ -109,6 +111,8 @@ def perform(job: Job, report: Stage) -> tuple[Reaction, dict[str, Path]]:
         guidance=job.guidance,
         schedule=job.schedule,
         portrait=job.portrait,
+        user_every=job.user_every,
+        compile=job.compile,
         progress=lambda done, total: report(stage, done, total),
     )
     return reaction, write(job, reaction, report)

@@ -35,6 +35,12 @@ Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16, or int8 (
 Fast = Annotated[
     bool, typer.Option("--fast", help="The distilled lab weights: one guidance branch instead of three.")
 ]
+UserEvery = Annotated[
+    int, typer.Option(min=1, help="Read every n-th picture of the user only (preset paper).")
+]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Let torch compile the network first: slower to start.")
+]
 Portrait = Annotated[
     Path | None, typer.Option(help="A picture of one face, worn by the avatar (preset paper only).")
 ]

@@ -31,6 +31,8 @@ def react(
     guidance_user: options.GuidanceUser = None,
     schedule: options.Schedule = None,
     portrait: options.Portrait = None,
+    user_every: options.UserEvery = 1,
+    compile: options.Compile = False,
 ) -> None:
     """Let the avatar answer a recorded user."""
     from avatar_lab.cli import console
@@ -55,6 +57,8 @@ def react(
         guidance_user=guidance_user,
         schedule=schedule,
         portrait=portrait,
+        user_every=user_every,
+        compile=compile,
     )
     with console.stages() as report:
         reaction, written = perform(job, report)

@@ -36,11 +36,15 @@ def train(
     people: Annotated[int, typer.Option(min=2, help="Drawn people to learn from (autoencoder).")] = 40,
     poses: Annotated[int, typer.Option(min=2, help="Pictures of each person (autoencoder).")] = 40,
     seed: options.Seed = 0,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="The guided generator to distil (one-branch); by default the shipped one."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for weights and log; default runs/PRESET-PART.")
     ] = None,
 ) -> None:
-    """Train the generator, or the autoencoder, on simulated people."""
+    """Train the generator, distil it into one branch, or train the autoencoder, on simulated people."""
     from avatar_lab.cli import console
     from avatar_lab.cli.files import make_folder
     from avatar_lab.config import preset as preset_of
@@ -50,6 +54,8 @@ def train(
     config = preset_of(preset)
     if preset not in recipes.RECIPES:
         raise ConfigError(f"There is no recipe for {preset!r}; choose one of {', '.join(recipes.RECIPES)}.")
+    if checkpoint is not None and part is not Part.one_branch:
+        raise ConfigError("--checkpoint names the generator to distil; it belongs to --part one-branch.")
     if part is Part.autoencoder and minutes is not None:
         raise ConfigError(
             "The autoencoder's budget is given in steps, because its recipe changes on the way."
@@ -61,7 +67,13 @@ def train(
         )
     elif part is Part.one_branch:
         _, report = recipes.train_one_branch(
-            preset, folder, steps=steps, minutes=minutes, hours=hours or recipes.ONE_BRANCH_HOURS, seed=seed
+            preset,
+            folder,
+            steps=steps,
+            minutes=minutes,
+            hours=hours or recipes.ONE_BRANCH_HOURS,
+            seed=seed,
+            teacher=checkpoint,
         )
     else:
         report = train_autoencoder(

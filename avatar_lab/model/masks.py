@@ -8,8 +8,7 @@ Three readings of the paper's "blockwise look-ahead" exist, and they differ:
 
     block_lookahead_frames   its prose       j < (i // B + 1) B + l
     block_lookahead_blocks   its Eq. 5       j // B <= i // B + l      (l counts whole blocks)
-    released                 its program     j // B < i // B  or  j <= i + l,  which equals  j <= i + l  for l
-    >= 0
+    released                 its program     j // B < i // B  or  j <= i + l     (the same as j <= i + l for l >= 0)
 
 What a cache makes of them. A frame's keys are written once, when its block is done. They are final if nothing that
 they depend on may look past that moment: so for `frame_causal` and `block_causal`, where cached equals recomputed

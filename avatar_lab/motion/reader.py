@@ -2,11 +2,11 @@
 
 The published encoder reads motion off the latent that also says who somebody is. At 64 pixels and in minutes of
 training that does not work: colours of hair and clothes fill the latent, and a smile, two pixels of a mouth
-corner, is never found (R^2 .06 after 42 minutes). The `lab` size therefore reads motion beside the identity.
+corner, is hardly found. The `lab` size therefore reads motion beside the identity.
 
 What is peculiar: the first layer sees 2 x 2 pixels as one (nothing is thrown away, a quarter of the work) together
-with where it looks, for position is half of what is read. Batch normalisation, folded away in inference, learns
-twice as fast here as normalisation over groups.
+with where it looks, for position is half of what is read. Batch normalisation learns faster here than normalisation
+over groups of channels.
 
 Notebook: 02 (a face as motion).
 """

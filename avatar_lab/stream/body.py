@@ -124,12 +124,17 @@ class PortraitBody:
         if not self._draw:
             return Shown(None, None)
         latent = self._source.identity + motion.to(self._source.identity)
-        at_once = 1 if self._device.type == "cpu" else len(latent)  # a CPU's caches hold one frame, not five
+        at_once = pictures_at_once(self._autoencoder.config.size, self._device)
         drawn = [self._autoencoder.decode(part, self._source.features) for part in latent.split(at_once)]
         return Shown(None, to_frames(torch.cat(drawn)).cpu().numpy())
 
     def _tensor(self, frames: np.ndarray) -> Float[Tensor, "b 3 h w"]:
         return to_tensor(torch.from_numpy(np.ascontiguousarray(frames)).to(self._device))
+
+
+def pictures_at_once(size: int, device: torch.device) -> int:
+    """Return how many pictures to hand over together: all on a card; on a CPU what its caches can hold."""
+    return max(1, 512**2 // size**2) if device.type == "cpu" else 1_000
 
 
 @torch.inference_mode()
@@ -139,7 +144,8 @@ def read_motion(
     """Read motion latents; with `every` > 1 of the last picture and each n-th before it, the others on a line."""
     count = len(pictures)
     read = sorted({*range(count - 1, -1, -every), 0})
-    known = autoencoder.encode(pictures[read]).motion
+    at_once = pictures_at_once(pictures.shape[-1], pictures.device)
+    known = torch.cat([autoencoder.encode(part).motion for part in pictures[read].split(at_once)])
     if len(read) == count:
         return known
     at = torch.arange(count, device=pictures.device, dtype=known.dtype)

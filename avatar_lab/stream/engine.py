@@ -65,8 +65,8 @@ class AvatarEngine:
     picture : "puppet" (drawn), "neural" (decoded), or None for motion only.
     size : side of the pictures in pixels.
     nfe, guidance, guidance_form, schedule : override the preset's sampler.
-    compile : let torch compile the network (CUDA: as a graph). The first blocks then take a minute; the numbers may
-        differ in the last digits.
+    compile : let torch compile the network (CUDA: as a graph). It needs a C++ compiler; the first two blocks wait for
+        it, and numbers may differ in the last digits.
     user_every : with a portrait, read every n-th picture of the user only (`PortraitBody`).
     """
 

@@ -85,9 +85,8 @@ def react(
     Parameters
     ----------
     user : a `Performance`, or a video file that is ingested first.
-    speech : what the avatar says: a sound file, 16 kHz samples, or None for a silent listener. It is cut or
-        padded
-        with silence to the user's length.
+    speech : what the avatar says: a sound file, 16 kHz samples, or None for a silent listener. It is cut, or padded
+        with silence, to the user's length.
     character, picture, size : who is drawn, how, and how large.
     seed : seed of the motion; everything else being equal, the same seed gives the same film.
     nfe, guidance, guidance_form, schedule : override the preset's sampler.

@@ -147,7 +147,7 @@ def draw_faces(
 ) -> DrawnFaces:
     """Draw every character at rest and in `poses` poses; neighbours share theirs.
 
-    `masks=False` leaves the masks empty, for those who only read: it saves a third of the time.
+    `masks=False` leaves the masks empty, for those who only read.
     """
     if renderer is None:
         from avatar_lab.render.puppet import Puppet

@@ -146,15 +146,20 @@ def train_one_branch(
     minutes: float | None = None,
     hours: float = ONE_BRANCH_HOURS,
     seed: int = 0,
+    teacher: Path | None = None,
     progress: bool = True,
 ) -> tuple[Avatar, LoopReport]:
-    """Distil the guidance of the shipped preset `name` into one pass; resumes when `out` holds a checkpoint."""
+    """Distil guidance into one pass; resumes when `out` holds a checkpoint.
+
+    The teacher is the shipped generator of preset `name`, or the file `teacher` that `avatar-lab train` wrote.
+    """
+    guided = load(name, device="cpu", checkpoint=teacher)
     loop = LoopConfig(
         steps=steps or (None if minutes else 2_000), minutes=minutes, learning_rate=4e-4, seed=seed
     )
     # Conversations that the teacher was not trained on: its answers, not its memories, are to be copied.
     data = prepare(name, hours, seed + 50, progress)
-    return distil(load(name, device="cpu"), data, loop, out, progress=progress)
+    return distil(guided, data, loop, out, progress=progress)
 
 
 def fit_default_space(path: Path, minutes: int = 60, seed: int = 5) -> MotionSpace:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -183,3 +184,11 @@ def test_the_shipped_fast_weights_need_one_branch() -> None:
         load("tiny", fast=True)
     with pytest.raises(ConfigError, match="takes no checkpoint"):
         load("lab", checkpoint="x.safetensors", fast=True)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs a C++ compiler")
+def test_a_compiled_engine_says_the_same(avatar: Avatar, user: Performance, voice: np.ndarray) -> None:
+    plain, compiled = (
+        faces(run(engine_of(avatar, nfe=1, compile=c), user, voice, range(3))) for c in (False, True)
+    )
+    np.testing.assert_allclose(compiled, plain, atol=1e-3)
