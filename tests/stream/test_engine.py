@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -186,9 +188,27 @@ def test_the_shipped_fast_weights_need_one_branch() -> None:
         load("lab", checkpoint="x.safetensors", fast=True)
 
 
+COMPILED = """
+import numpy as np, torch
+from avatar_lab.config import preset
+from avatar_lab.model.avatar import build
+from avatar_lab.motion.space import default_space
+from avatar_lab.stream.engine import AvatarEngine
+
+avatar = build(preset("tiny"), default_space(), seed=1)
+for layer in (avatar.generator.modulation[1], avatar.generator.head.linear):
+    torch.nn.init.normal_(layer.weight, std=0.1)
+avatar.eval()
+tracks = []
+for compiled in (False, True):
+    engine = AvatarEngine(avatar, picture=None, seed=5, nfe=1, compile=compiled)
+    tracks.append(np.concatenate([engine.step().motion for _ in range(3)]))
+assert np.abs(tracks[0]).max() > 0.1
+np.testing.assert_allclose(*tracks, atol=1e-3)
+"""
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs a C++ compiler")
-def test_a_compiled_engine_says_the_same(avatar: Avatar, user: Performance, voice: np.ndarray) -> None:
-    plain, compiled = (
-        faces(run(engine_of(avatar, nfe=1, compile=c), user, voice, range(3))) for c in (False, True)
-    )
-    np.testing.assert_allclose(compiled, plain, atol=1e-3)
+def test_a_compiled_engine_says_the_same() -> None:
+    """In a process of its own: shape checks, which tests switch on, cannot be compiled."""
+    subprocess.run([sys.executable, "-c", COMPILED], check=True, timeout=300)
