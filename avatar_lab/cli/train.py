@@ -21,6 +21,7 @@ class Part(StrEnum):
     generator = "generator"
     autoencoder = "autoencoder"
     one_branch = "one-branch"
+    preference = "preference"
 
 
 def train(
@@ -38,13 +39,15 @@ def train(
     seed: options.Seed = 0,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(help="The guided generator to distil (one-branch); by default the shipped one."),
+        typer.Option(
+            help="The generator to start from (one-branch, preference); by default the shipped one."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for weights and log; default runs/PRESET-PART.")
     ] = None,
 ) -> None:
-    """Train the generator, distil it into one branch, or train the autoencoder, on simulated people."""
+    """Train the generator, prefer its reactions, distil it into one branch, or train the autoencoder."""
     from avatar_lab.cli import console
     from avatar_lab.cli.files import make_folder
     from avatar_lab.config import preset as preset_of
@@ -54,8 +57,10 @@ def train(
     config = preset_of(preset)
     if preset not in recipes.RECIPES:
         raise ConfigError(f"There is no recipe for {preset!r}; choose one of {', '.join(recipes.RECIPES)}.")
-    if checkpoint is not None and part is not Part.one_branch:
-        raise ConfigError("--checkpoint names the generator to distil; it belongs to --part one-branch.")
+    if checkpoint is not None and part not in (Part.one_branch, Part.preference):
+        raise ConfigError(
+            "--checkpoint names a generator to start from: for --part one-branch or preference."
+        )
     if part is Part.autoencoder and minutes is not None:
         raise ConfigError(
             "The autoencoder's budget is given in steps, because its recipe changes on the way."
@@ -74,6 +79,16 @@ def train(
             hours=hours or recipes.ONE_BRANCH_HOURS,
             seed=seed,
             teacher=checkpoint,
+        )
+    elif part is Part.preference:
+        _, report = recipes.prefer(
+            preset,
+            folder,
+            steps=steps,
+            minutes=minutes,
+            hours=hours or recipes.PREFERENCE_HOURS,
+            seed=seed,
+            checkpoint=checkpoint,
         )
     else:
         report = train_autoencoder(

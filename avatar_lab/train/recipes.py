@@ -26,10 +26,12 @@ from avatar_lab.motion.space import MotionSpace, default_space
 from avatar_lab.train.diffusion_forcing import ForcingConfig, train
 from avatar_lab.train.loop import LoopConfig, LoopReport
 from avatar_lab.train.one_branch import distil
+from avatar_lab.train.preference import PreferenceConfig, train_preference
 from avatar_lab.train.windows import Conversation, to_conversation
 
 CLIP_SECONDS = 60
 ONE_BRANCH_HOURS = 4.0
+PREFERENCE_HOURS = 1.0
 LIVELY = (0.75, 1.0)  # reactivity of the avatars that are learned from; most simulated listeners are stiff
 
 
@@ -136,6 +138,31 @@ def train_generator(
     meta = {"steps": total.steps, "minutes": round(total.minutes, 1), "seed": seed}
     avatar.save(out / "generator.safetensors", meta)
     return avatar, total
+
+
+def prefer(
+    name: str,
+    out: Path,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    hours: float = PREFERENCE_HOURS,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    config: PreferenceConfig | None = None,
+    progress: bool = True,
+) -> tuple[Avatar, LoopReport]:
+    """Run the paper's last stage on a generator; resumes when `out` holds a checkpoint.
+
+    It starts from the shipped generator of preset `name`, or from the file `checkpoint`; the losing samples are its own
+    with the user dropped.
+    """
+    loop = LoopConfig(
+        steps=steps or (None if minutes else 1_000), minutes=minutes, learning_rate=5e-5, warmup=50, seed=seed
+    )
+    base = load(name, device="cpu", checkpoint=checkpoint)
+    data = prepare(name, hours, seed + 70, progress)
+    return train_preference(base, data, loop, out, config, progress=progress)
 
 
 def train_one_branch(

@@ -1,0 +1,75 @@
+"""Losing samples for preference training: how the avatar would move if it had no user.
+
+Nobody labels anything. The preferred motion of a conversation is the true one; the losing motion is generated for the
+same voice with the user taken away. What the two differ in is, above all, the reaction.
+
+What is peculiar: the published losers come from a separate model that was trained on audio alone. A same-model
+loser (`losing_tracks(avatar, ...)` with the avatar that is about to be trained) is the cleaner control: it differs in
+the user and in nothing else. Pass another avatar for the published kind.
+
+Notebook: 08 (preference without labels). Source: Avatar Forcing, section 3.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from avatar_lab.audio.encoder import MelEncoder
+from avatar_lab.errors import ConfigError, ShapeError
+from avatar_lab.flow.guidance import branches
+from avatar_lab.flow.schedule import sigma_grid
+from avatar_lab.model.avatar import Avatar
+from avatar_lab.model.block_sampler import BlockSampler, Grid
+from avatar_lab.train.windows import Conversation
+
+
+@torch.inference_mode()
+def losing_tracks(
+    avatar: Avatar, conversations: Sequence[Conversation], seed: int, *, progress: bool = False
+) -> list[Float[Tensor, "t k"]]:
+    """Generate the avatar's motion for every conversation, with the user's face and voice dropped.
+
+    Notes
+    -----
+    All conversations are streamed at once and must have one length, a whole number of blocks. Costs `nfe + 1` passes
+    of at most two branches a block.
+    """
+    ears, generator = avatar.audio_encoder, avatar.generator
+    if not isinstance(ears, MelEncoder):
+        raise ConfigError("Losing samples are made from log-mel features (tiny, lab).")
+    frames, block = conversations[0].frames, generator.config.block
+    if any(talk.frames != frames for talk in conversations) or frames % block:
+        raise ShapeError(f"Conversations must share one length, in whole blocks of {block} frames.")
+    voice, _ = ears.encode_mel(torch.stack([talk.avatar_mel for talk in conversations]).float())
+    silence = torch.zeros_like(voice)
+    nobody = voice.new_zeros(*voice.shape[:2], generator.config.motion_dim)
+    reference = torch.stack([talk.reference for talk in conversations])
+    sampler = avatar.config.sampler
+    dropped = branches({"audio": sampler.guidance["audio"], "user": 0.0}, "sum")
+    grid, noise = sigma_grid(sampler.nfe), torch.Generator().manual_seed(seed)
+    motion = BlockSampler(generator, dropped, Grid(grid, grid), reference)
+    memory, heard, made = motion.start(), None, []
+    for start in tqdm(range(0, frames, block), disable=not progress, unit="block", desc="losing samples"):
+        now = slice(start, start + block)
+        condition, heard = motion.conditions(nobody[:, now], silence[:, now], voice[:, now], heard)
+        plan = motion.plan(memory, condition, block)
+        drawn = torch.randn(len(conversations), block, generator.config.motion_dim, generator=noise)
+        moved, _ = motion.denoise(plan, drawn)
+        memory = motion.remember(plan, moved)
+        made.append(moved)
+    return list(torch.cat(made, dim=1))
+
+
+def with_tracks(
+    conversations: Sequence[Conversation], tracks: Sequence[Float[Tensor, "t k"]]
+) -> list[Conversation]:
+    """Return the same conversations in which the avatar moved otherwise."""
+    return [
+        replace(talk, avatar_motion=track.half()) for talk, track in zip(conversations, tracks, strict=True)
+    ]

@@ -1,0 +1,206 @@
+"""Stage 2: prefer the motion that answers the user, without a single label.
+
+    D(m)  = |v* - v_theta(m_sigma, sigma, c)|_1 - |v* - v_ref(m_sigma, sigma, c)|_1      per frame, mean over dims
+    L_DPO = mean over frames of  -log sigmoid(-beta [D(m_w) - D(m_l)])
+    L     = L_DF + weight * L_DPO
+
+m_w is the true motion, m_l one generated without the user (`losers.py`), v_ref a frozen copy of the stage-1 weights.
+
+What is peculiar: four mistakes are easy here and each makes a loss that falls nicely and teaches nothing; a test
+guards against each. The mean over frames is taken *outside* the log-sigmoid; both members of a pair get the same noise
+and the same sigma; the reference is a copy, not the policy under another name; no condition is dropped inside a pair.
+`weight = 0` is the control: plain fine-tuning for the same steps on the same windows, which the preference term has
+to beat.
+
+Notebook: 08 (preference without labels). Source: Avatar Forcing, section 3.4; DPO (Rafailov et al. 2023), Diffusion-DPO
+(Wallace et al. 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from avatar_lab.errors import ConfigError
+from avatar_lab.flow.path import block_sigma, clean_past_sigma, interpolate, velocity_target
+from avatar_lab.model.avatar import Avatar, build
+from avatar_lab.train.diffusion_forcing import ForcingConfig, ForcingModule, velocity_error
+from avatar_lab.train.loop import LoopConfig, LoopReport, fit
+from avatar_lab.train.losers import losing_tracks, with_tracks
+from avatar_lab.train.windows import Batch, Conversation, draw_batch
+
+SATURATED = 4.0  # |beta * margin| from which a frame's gradient is below 2 % of the largest
+
+
+@dataclass(frozen=True)
+class PreferenceConfig:
+    """How preference is trained. `beta` means something only together with `error`, a mean over dimensions."""
+
+    beta: float = 1000.0
+    weight: float = 0.1  # of the preference term; 0 is plain fine-tuning on the same windows
+    error: str = "l1"  # one of LossKind
+    cue_share: float = 0.5  # of windows that hold a reaction; both members of a pair are cut alike
+    forcing: ForcingConfig = field(default_factory=lambda: ForcingConfig(batch=8, clean_past=0.6))
+
+    def __post_init__(self) -> None:
+        if self.beta <= 0 or self.weight < 0:
+            raise ConfigError(f"beta must be > 0 and weight >= 0; got {self.beta} and {self.weight}.")
+
+
+class Preference(NamedTuple):
+    """One batch of pairs, judged: the loss and what must be watched beside it."""
+
+    loss: Float[Tensor, ""]
+    margin: Float[Tensor, ""]  # mean of D(losing) - D(preferred); above 0 the policy has moved the right way
+    accuracy: Float[Tensor, ""]  # share of frames with a positive margin
+    winner_error: Float[Tensor, ""]  # of the policy on preferred motion; it must not rise
+    saturated: Float[Tensor, ""]  # share of frames that teach nothing any more
+
+
+def preference_loss(
+    winner: tuple[Float[Tensor, "b t"], Float[Tensor, "b t"]],
+    loser: tuple[Float[Tensor, "b t"], Float[Tensor, "b t"]],
+    counts: Float[Tensor, "b t"],
+    beta: float,
+) -> Preference:
+    """Judge pairs by their errors (policy, reference) per frame; frames with `counts` 0 are left out.
+
+    >>> good, same, every = torch.full((1, 4), 0.1), torch.full((1, 4), 0.2), torch.ones(1, 4)
+    >>> float(preference_loss((good, same), (same, same), every, 10.0).accuracy)
+    1.0
+    """
+    gap = (winner[0] - winner[1]) - (loser[0] - loser[1])  # D(m_w) - D(m_l)
+
+    def mean(frames: Tensor) -> Tensor:
+        return (frames * counts).sum() / counts.sum().clamp_min(1)
+
+    return Preference(
+        mean(
+            -F.logsigmoid(-beta * gap)
+        ),  # the mean is outside: a saturated frame must not silence the others
+        mean(-gap.detach()),
+        mean((gap.detach() < 0).float()),
+        mean(winner[0].detach()),
+        mean((beta * gap.detach().abs() > SATURATED).float()),
+    )
+
+
+class PreferenceModule(nn.Module):
+    """A policy in training beside its frozen reference."""
+
+    def __init__(self, avatar: Avatar, config: PreferenceConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.policy = ForcingModule(avatar, config.forcing)
+        # In a tuple: not a part of this module, neither trained nor averaged nor saved with it.
+        self._reference = (deepcopy(self.policy).eval().requires_grad_(False),)
+
+    @property
+    def reference(self) -> ForcingModule:
+        """The frozen copy of the weights that the policy started from."""
+        return self._reference[0]
+
+    def judge(self, preferred: Batch, losing: Batch, generator: torch.Generator) -> Preference:
+        """Compare both members of every pair at the same noise, the same sigma and the full condition."""
+        clean, block = preferred.avatar_motion, self.policy.generator.config.block
+        sigma = block_sigma(len(clean), clean.shape[1], block, generator)
+        sigma = clean_past_sigma(sigma, self.config.forcing.clean_past, block, generator)
+        noise = torch.randn(clean.shape, generator=generator)
+        errors = []
+        for motion in (clean, losing.avatar_motion):
+            noisy, target = interpolate(motion, noise, sigma), velocity_target(motion, noise)
+            policy = velocity_error(
+                full_velocity(self.policy, preferred, noisy, sigma), target, self.config.error
+            )
+            with torch.no_grad():
+                frozen = full_velocity(self.reference, preferred, noisy, sigma)
+                known = velocity_error(frozen, target, self.config.error)
+            errors.append((policy, known))
+        return preference_loss(errors[0], errors[1], (sigma > 0).float(), self.config.beta)
+
+    def loss(
+        self, preferred: Batch, losing: Batch, generator: torch.Generator
+    ) -> tuple[Float[Tensor, ""], dict[str, float]]:
+        """Return `L_DF + weight * L_DPO` and everything that is watched."""
+        forcing = self.policy.loss(preferred, generator)
+        if self.config.weight == 0:
+            return forcing, {"forcing": forcing.item()}
+        judged = self.judge(preferred, losing, generator)
+        watched = {name: getattr(judged, name).item() for name in judged._fields}
+        return forcing + self.config.weight * judged.loss, watched | {"forcing": forcing.item()}
+
+
+def full_velocity(
+    module: ForcingModule, batch: Batch, noisy: Float[Tensor, "b t k"], sigma: Float[Tensor, "b t"]
+) -> Float[Tensor, "b t k"]:
+    """Predict with every condition present: nothing dropped, nothing augmented."""
+    user_audio, _ = module.audio_encoder.encode_mel(batch.user_mel)
+    avatar_audio, _ = module.audio_encoder.encode_mel(batch.avatar_mel)
+    condition, _ = module.generator.condition(batch.user_motion, user_audio, avatar_audio)
+    lead = min(condition.shape[1], noisy.shape[1] + module.generator.config.cross_window)
+    return module.generator(noisy, sigma, condition[:, -lead:], batch.reference).velocity
+
+
+def draw_pairs(
+    preferred: Sequence[Conversation],
+    losing: Sequence[Conversation],
+    config: PreferenceConfig,
+    window: int,
+    generator: torch.Generator,
+) -> tuple[Batch, Batch]:
+    """Cut the same windows out of true and losing conversations, by drawing twice from one state."""
+    state, cut = generator.get_state(), []
+    for talks in (preferred, losing):
+        generator.set_state(state)
+        forcing = config.forcing
+        cut.append(draw_batch(talks, forcing.batch, window, forcing.history, config.cue_share, generator))
+    return cut[0], cut[1]
+
+
+def train_preference(
+    avatar: Avatar,
+    conversations: Sequence[Conversation],
+    loop: LoopConfig,
+    out: Path,
+    config: PreferenceConfig | None = None,
+    *,
+    loser: Avatar | None = None,
+    progress: bool = True,
+) -> tuple[Avatar, LoopReport]:
+    """Train (or go on training) preference in `out`; the result is also written to `out/generator.safetensors`.
+
+    Parameters
+    ----------
+    loser : who makes the losing samples with the user dropped; by default `avatar` itself. The published kind is a
+        model that was trained on audio alone.
+
+    Notes
+    -----
+    A step costs three training passes of the policy and two passes of the reference. Randomness comes from
+    (`loop.seed`, step).
+    """
+    config = config or PreferenceConfig()
+    tracks = losing_tracks(loser or avatar, conversations, loop.seed, progress=progress)
+    losing = with_tracks(conversations, tracks)
+    policy = build(avatar.config, avatar.face_space)
+    policy.generator.load_state_dict(avatar.generator.state_dict())
+    policy.audio_encoder.load_state_dict(avatar.audio_encoder.state_dict())
+    module, window = PreferenceModule(policy, config), avatar.config.generator.window
+
+    def compute_loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        pairs = draw_pairs(conversations, losing, config, window, generator)
+        return module.loss(*pairs, generator)
+
+    report = fit(module, compute_loss, loop, out, progress=progress)
+    made = replace(policy, autoencoder=avatar.autoencoder).eval()
+    meta = {"steps": report.steps, "minutes": round(report.minutes, 1), "seed": loop.seed}
+    made.save(out / "generator.safetensors", meta | {"preference": config.weight > 0})
+    return made, report

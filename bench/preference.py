@@ -1,0 +1,99 @@
+"""Does preference training earn its place? The base model, plain fine-tuning, and preference at several strengths.
+
+    python bench/preference.py --out runs/preference --steps 1000 --seeds 1 --json bench/results/preference.json
+    python bench/preference.py --out runs/preference --only dpo-1000 --seeds 1 --steps 1000   # train one, elsewhere
+
+All variants start from the shipped `lab` weights and see the same windows for the same number of steps; `sft` is the
+control, with the preference term switched off. Losing samples are the same model's with the user dropped. Everything
+is judged as by `avatar-lab evaluate`, on held-out people and sentences, free streaming. Rows of `variants`, one entry a
+seed: lips, smile contingency (own user minus stranger) with its 95 % interval, share of the truth, seams; and what was
+watched in training: margin, accuracy, winner error, share of saturated frames. Trainings resume.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from emit import arguments_of, emit
+
+import avatar_lab as al
+from avatar_lab.cli.evaluate import HELD_OUT_SEED
+from avatar_lab.cli.hardware import hardware
+from avatar_lab.model.avatar import Avatar, read
+from avatar_lab.stream.evaluate import evaluate
+from avatar_lab.train.preference import PreferenceConfig
+from avatar_lab.train.recipes import CLIP_SECONDS, conversations, prefer
+
+BASE = PreferenceConfig()
+VARIANTS = {
+    "sft": replace(BASE, weight=0.0),
+    "dpo-1000": BASE,
+    "dpo-100": replace(BASE, beta=100.0),
+    "dpo-30": replace(BASE, beta=30.0),
+}
+WATCHED = ("margin", "accuracy", "winner_error", "saturated", "forcing")
+
+
+def trained(name: str, seed: int, steps: int, hours: float, out: Path) -> tuple[Avatar, dict[str, float]]:
+    """Train a variant, or open the finished one."""
+    folder = out / f"{name}-seed{seed}"
+    made, report = prefer(
+        "lab", folder, steps=steps, hours=hours, seed=seed, config=VARIANTS[name], progress=False
+    )
+    figures = {key: report.metrics[key] for key in WATCHED if key in report.metrics}
+    return made, figures | {"minutes": report.minutes}
+
+
+def judged(avatar: Avatar, dyads: list[Any]) -> dict[str, Any]:
+    """The scores that count here."""
+    scores = evaluate(avatar, dyads)
+    return {
+        "lips": scores["lip_correlation"],
+        "smile_contingency": scores["smile_contingency"],
+        "smile_share_of_truth": scores["smile_share_of_truth"],
+        "seams": scores["seam_ratio"],
+        "variance": scores["variance"],
+    }
+
+
+def main() -> None:
+    parser = arguments_of(__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--hours", type=float, default=1.0, help="of conversation to learn from")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--conversations", type=int, default=40, help="held-out minutes to judge by")
+    parser.add_argument("--only", choices=sorted(VARIANTS), help="train this one and judge nothing")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    options = (arguments.steps, arguments.hours, arguments.out)
+    if arguments.only:
+        for seed in range(arguments.seeds):
+            trained(arguments.only, seed, *options)
+        return
+    share = arguments.conversations * CLIP_SECONDS / 3600
+    dyads = list(conversations(share, HELD_OUT_SEED, split="test"))
+    rows: dict[str, list[dict[str, Any]]] = {"base": [judged(al.load("lab", device="cpu"), dyads)]}
+    for name in VARIANTS:
+        rows[name] = []
+        for seed in range(arguments.seeds):
+            _, figures = trained(name, seed, *options)
+            best = read(arguments.out / f"{name}-seed{seed}" / "generator.safetensors").eval()
+            rows[name].append(judged(best, dyads) | {"training": figures})
+            sys.stderr.write(f"{name} {seed}: {rows[name][-1]}\n")
+    report = {
+        "hardware": hardware("cpu") | {"threads": 1},
+        "conversations": len(dyads),
+        "steps": arguments.steps,
+        "hours": arguments.hours,
+        "variants": rows,
+    }
+    emit(report, arguments.json)
+
+
+if __name__ == "__main__":
+    main()
