@@ -12,6 +12,7 @@ watched in training: margin, accuracy, winner error, share of saturated frames. 
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -24,7 +25,8 @@ from emit import arguments_of, emit
 import avatar_lab as al
 from avatar_lab.cli.evaluate import HELD_OUT_SEED
 from avatar_lab.cli.hardware import hardware
-from avatar_lab.model.avatar import Avatar, read
+from avatar_lab.model.avatar import read
+from avatar_lab.model.weights import load_tensors
 from avatar_lab.stream.evaluate import evaluate
 from avatar_lab.train.preference import PreferenceConfig
 from avatar_lab.train.recipes import CLIP_SECONDS, conversations, prefer
@@ -39,14 +41,14 @@ VARIANTS = {
 WATCHED = ("margin", "accuracy", "winner_error", "saturated", "forcing")
 
 
-def trained(name: str, seed: int, steps: int, hours: float, out: Path) -> tuple[Avatar, dict[str, float]]:
-    """Train a variant, or open the finished one."""
+def trained(name: str, seed: int, steps: int, hours: float, out: Path) -> dict[str, float]:
+    """Train a variant unless it is finished, and return what was watched at its end."""
     folder = out / f"{name}-seed{seed}"
-    made, report = prefer(
-        "lab", folder, steps=steps, hours=hours, seed=seed, config=VARIANTS[name], progress=False
-    )
-    figures = {key: report.metrics[key] for key in WATCHED if key in report.metrics}
-    return made, figures | {"minutes": report.minutes}
+    weights, log = folder / "generator.safetensors", folder / "log.jsonl"
+    if not weights.exists() or load_tensors(weights)[1]["steps"] < steps:
+        prefer("lab", folder, steps=steps, hours=hours, seed=seed, config=VARIANTS[name], progress=False)
+    last = json.loads(log.read_text("utf-8").splitlines()[-1])
+    return {key: last[key] for key in (*WATCHED, "minutes") if key in last}
 
 
 def judged(weights: Path | None, minutes: int) -> dict[str, Any]:
