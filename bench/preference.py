@@ -75,7 +75,7 @@ def main() -> None:
     runs = [(name, seed) for name in VARIANTS for seed in range(arguments.seeds)]
     if arguments.only:
         runs = [run for run in runs if run[0] == arguments.only]
-    watched = [trained(name, seed, arguments.steps, arguments.hours, arguments.out)[1] for name, seed in runs]
+    watched = [trained(name, seed, arguments.steps, arguments.hours, arguments.out) for name, seed in runs]
     if arguments.only:
         return
     files = [None, *(arguments.out / f"{name}-seed{seed}" / "generator.safetensors" for name, seed in runs)]
