@@ -24,6 +24,9 @@ class Part(StrEnum):
     preference = "preference"
 
 
+LATER_PARTS = (Part.one_branch, Part.preference)  # they start from a trained generator
+
+
 def train(
     preset: Annotated[str, typer.Argument(help="Size of the model: tiny or lab.")] = "lab",
     part: Annotated[Part, typer.Option(help="Which network to train.")] = Part.generator,
@@ -57,7 +60,7 @@ def train(
     config = preset_of(preset)
     if preset not in recipes.RECIPES:
         raise ConfigError(f"There is no recipe for {preset!r}; choose one of {', '.join(recipes.RECIPES)}.")
-    if checkpoint is not None and part not in (Part.one_branch, Part.preference):
+    if checkpoint is not None and part not in LATER_PARTS:
         raise ConfigError(
             "--checkpoint names a generator to start from: for --part one-branch or preference."
         )
@@ -70,23 +73,17 @@ def train(
         _, report = recipes.train_generator(
             preset, folder, steps=steps, minutes=minutes, hours=hours, seed=seed
         )
-    elif part is Part.one_branch:
-        _, report = recipes.train_one_branch(
+    elif part in LATER_PARTS:
+        train_later, usual_hours = {
+            Part.one_branch: (recipes.train_one_branch, recipes.ONE_BRANCH_HOURS),
+            Part.preference: (recipes.prefer, recipes.PREFERENCE_HOURS),
+        }[part]
+        _, report = train_later(
             preset,
             folder,
             steps=steps,
             minutes=minutes,
-            hours=hours or recipes.ONE_BRANCH_HOURS,
-            seed=seed,
-            teacher=checkpoint,
-        )
-    elif part is Part.preference:
-        _, report = recipes.prefer(
-            preset,
-            folder,
-            steps=steps,
-            minutes=minutes,
-            hours=hours or recipes.PREFERENCE_HOURS,
+            hours=hours or usual_hours,
             seed=seed,
             checkpoint=checkpoint,
         )

@@ -1,6 +1,6 @@
 """The published model: its sizes, its weights under our names, and its own way of sampling.
 
-    m = build(None, {**torch.load("flow_transformer.pth"), **torch.load("motion_autoencoder.pth")})
+    m = build(None, state)                  # tensors keyed as in the released files: `released_files.read_folder`
     m.velocity(x, timestep, avatar_audio, user_audio, user_motion, reference)
     m.sample(avatar_audio, user_audio, user_motion, reference, noise=[...])
 

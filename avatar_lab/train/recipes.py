@@ -173,14 +173,14 @@ def train_one_branch(
     minutes: float | None = None,
     hours: float = ONE_BRANCH_HOURS,
     seed: int = 0,
-    teacher: Path | None = None,
+    checkpoint: Path | None = None,
     progress: bool = True,
 ) -> tuple[Avatar, LoopReport]:
     """Distil guidance into one pass; resumes when `out` holds a checkpoint.
 
-    The teacher is the shipped generator of preset `name`, or the file `teacher` that `avatar-lab train` wrote.
+    The teacher is the shipped generator of preset `name`, or the file `checkpoint` that `avatar-lab train` wrote.
     """
-    guided = load(name, device="cpu", checkpoint=teacher)
+    guided = load(name, device="cpu", checkpoint=checkpoint)
     loop = LoopConfig(
         steps=steps or (None if minutes else 2_000), minutes=minutes, learning_rate=4e-4, seed=seed
     )
