@@ -20,7 +20,7 @@ import torch
 
 from avatar_lab.config import AutoencoderConfig
 from avatar_lab.data.conversation import simulate
-from avatar_lab.model.weights import load_tensors, save_tensors
+from avatar_lab.model.weights import load_strict, load_tensors, save_tensors
 from avatar_lab.motion.autoencoder import MotionAutoencoder
 from avatar_lab.motion.saved import load_autoencoder, save_autoencoder
 from avatar_lab.motion.space import default_space
@@ -62,7 +62,7 @@ def install(path: Path, trained: dict[str, torch.Tensor], sizes: AutoencoderConf
     new = MotionAutoencoder(sizes)
     kept = {k: v for k, v in old.state_dict().items() if not k.startswith(("encoder.reader", "encoder.head"))}
     weights = kept | {f"encoder.reader.{name}": value for name, value in trained.items()}
-    new.load_state_dict(weights)
+    load_strict(new, weights, "the reader and its autoencoder")
     save_autoencoder(path, new.state_dict(), space, sizes)
 
 

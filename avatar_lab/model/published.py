@@ -220,6 +220,8 @@ def build(config: Mapping[str, Any] | None, state: Mapping[str, Tensor]) -> Publ
 def _audio(sizes: AvatarConfig, options: dict[str, Any], reader: StateReader) -> Wav2Vec2Encoder:
     """Fill the projection, and wav2vec2 where its weights are there."""
     wave = options.get("w2v") or {}
+    if not isinstance(wave, Mapping):
+        raise ConfigError(f"The released option w2v must name sizes of wav2vec2; got {wave!r}.")
     layers = 1 if options.get("only_last_features") else wave.get("num_hidden_layers", 12)
     hidden = layers * wave.get("hidden_size", 768)
     network = None

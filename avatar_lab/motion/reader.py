@@ -22,7 +22,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 PLACES = 4  # channels that say where: x, y, and their squares
-SMALLEST = 4  # pixels a side at the end
 
 
 class Residual(nn.Module):

@@ -22,7 +22,6 @@ from torch import Tensor
 from avatar_lab.config import AutoencoderConfig
 from avatar_lab.data.face import mirror
 from avatar_lab.errors import ConfigError
-from avatar_lab.model.weights import load_strict
 from avatar_lab.motion.autoencoder import to_tensor
 from avatar_lab.motion.losses import OUTLIER
 from avatar_lab.motion.reader import Reader
@@ -101,8 +100,3 @@ def to_coefficients(
     """Return the affine map from standardised face parameters to coefficients of `space`."""
     forward = torch.from_numpy(space.forward)
     return spread[:, None] * forward, (mean - torch.from_numpy(space.mean)) @ forward
-
-
-def install(reader: Reader, target: Reader) -> None:
-    """Copy a trained reader into the autoencoder it belongs to."""
-    load_strict(target, reader.state_dict(), "the reader")

@@ -91,26 +91,6 @@ def run(sampler: BlockSampler, memory: Memory, blocks: range) -> tuple[list[torc
     return made, memory
 
 
-def test_blocks_do_not_know_how_old_their_session_is(generator: Generator) -> None:
-    """Nothing that is remembered counts frames: the state of a young session, continued, is any session's."""
-    sampler = sampler_of(generator)
-    _, young = run(sampler, sampler.start(), range(12))
-    old = young
-    for _ in range(3):
-        _, old = run(sampler, old, range(12))
-    _, again = run(sampler, young, range(12, 20))
-    assert young.cache.filled == old.cache.filled == again.cache.filled
-    counts = [v for v in vars(young).values() if isinstance(v, int)]
-    assert counts == []
-    moved = Memory(
-        replace(old.cache, keys=young.cache.keys, values=young.cache.values),
-        replace(old.seen, keys=young.seen.keys, values=young.seen.values),
-        young.offset,
-    )
-    ours, theirs = (run(sampler, m, range(12, 20))[0] for m in (young, moved))
-    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
-
-
 def test_memory_has_its_full_size_from_the_start(generator: Generator) -> None:
     sampler = sampler_of(generator)
     memory = sampler.start()

@@ -256,6 +256,8 @@ def test_bad_calls_say_what_was_expected(model: PublishedModel) -> None:
         model.sample(*signals, shown, [array("n", (1, 20, 512))], guidance={"audoi": 0})
     with pytest.raises(ShapeError, match="it is 1000 sigma"):
         model.velocity(signals[0], torch.full((1, 20), 5000.0), *signals, shown)
+    with pytest.raises(ConfigError, match="must name sizes"):
+        build({**OPTIONS, "w2v": "x"}, state(SHAPES))
     with pytest.raises(ConfigError, match="no size"):
         published_config({**OPTIONS, "ch_div": 0})
     with pytest.raises(ConfigError, match="nfe >= 3"):

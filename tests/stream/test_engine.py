@@ -95,6 +95,23 @@ def test_foreign_states_are_refused(avatar: Avatar) -> None:
         engine.restore(engine_of(avatar, guidance={"audio": 1, "user": 1}).state())
 
 
+def test_blocks_do_not_know_how_old_their_session_is(
+    avatar: Avatar, user: Performance, voice: np.ndarray
+) -> None:
+    """Ten hours or an hour: positions count from the current block, so the same state goes on bit for bit."""
+    engine = engine_of(avatar)
+    run(engine, user, voice, range(6))
+    state = engine.state()
+    tracks = []
+    for blocks in (6, 18_000, 180_000):
+        aged = engine_of(avatar, seed=99)
+        aged.restore(state | {"blocks": torch.tensor(blocks)})
+        tracks.append(faces(run(aged, user, voice, range(6, 10))))
+        assert int(aged.state()["blocks"]) == blocks + 4
+    assert np.array_equal(tracks[0], tracks[1])
+    assert np.array_equal(tracks[0], tracks[2])
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [

@@ -10,15 +10,15 @@ import torch
 
 from avatar_lab.config import AutoencoderConfig
 from avatar_lab.data.face import FACE_DIM, FACE_INDEX
-from avatar_lab.errors import CheckpointError, ConfigError
-from avatar_lab.motion.autoencoder import MotionAutoencoder, to_tensor
+from avatar_lab.errors import ConfigError
+from avatar_lab.motion.autoencoder import to_tensor
 from avatar_lab.motion.neural_picture import lab_autoencoder
 from avatar_lab.motion.reader import Reader
 from avatar_lab.motion.space import default_space
 from avatar_lab.render.puppet import Puppet
 from avatar_lab.train.drawn_faces import HELD_OUT_PEOPLE, DrawnFaces, draw_faces
 from avatar_lab.train.loop import LoopConfig
-from avatar_lab.train.reader import Objective, ReaderTraining, install, to_coefficients, train_reader
+from avatar_lab.train.reader import Objective, ReaderTraining, to_coefficients, train_reader
 
 SIZES = AutoencoderConfig(size=32, latent_dim=24, channels=8, max_channels=16, reader=(8, 16, 16))
 
@@ -81,15 +81,6 @@ def test_folding_changes_the_language_only() -> None:
         coefficients = reader(picture)
     expected = (face - torch.from_numpy(space.mean)) @ torch.from_numpy(space.forward)
     torch.testing.assert_close(coefficients, expected, atol=1e-4, rtol=1e-4)
-
-
-def test_a_trained_reader_moves_into_its_autoencoder() -> None:
-    model, reader = MotionAutoencoder(SIZES), Reader(32, SIZES.reader, SIZES.coefficients)
-    assert model.encoder.reader is not None
-    install(reader, model.encoder.reader)
-    assert torch.equal(model.encoder.reader.head[-1].bias, reader.head[-1].bias)
-    with pytest.raises(CheckpointError, match="the reader"):
-        install(Reader(32, (8, 8), 18), model.encoder.reader)
 
 
 def test_bad_settings_are_named() -> None:
