@@ -128,13 +128,15 @@ class SamplerConfig:
     nfe: int = 8
     schedule: str = "block"
     guidance: Mapping[str, float] = field(
-        default_factory=lambda: MappingProxyType({"audio": 2.5, "user": 3.0})
+        default_factory=lambda: MappingProxyType({"audio": 2.0, "user": 2.5})
     )
     guidance_form: str = "nested"  # one of GuidanceForm
+    steady_hz: float = 0.0  # slow movements are smoothed above this frequency; 0: not at all
     distilled: bool = False  # the guidance is in the weights and cannot be turned
 
     def __post_init__(self) -> None:
         _require(self.nfe >= 1, f"nfe must be >= 1; got {self.nfe}.")
+        _require(self.steady_hz >= 0, f"steady_hz must be >= 0; got {self.steady_hz}.")
         _one_of("guidance_form", self.guidance_form, GuidanceForm)
         unknown = set(self.guidance) - {"audio", "user"}
         _require(not unknown, f"guidance takes the keys audio and user; got {sorted(unknown)}.")
@@ -237,10 +239,12 @@ PRESETS: Final[Mapping[str, AvatarConfig]] = MappingProxyType(
             GeneratorConfig(
                 audio_dim=32, width=64, depth=2, heads=4, window=30, condition_width=64, sigma_frequencies=64
             ),
-            SamplerConfig(nfe=4),
+            SamplerConfig(nfe=4, steady_hz=2.5),
             AutoencoderConfig(size=32, latent_dim=64, channels=8, max_channels=32, reader=(16, 24, 32)),
         ),
-        "lab": AvatarConfig("lab", AudioConfig(), GeneratorConfig(), SamplerConfig(), AutoencoderConfig()),
+        "lab": AvatarConfig(
+            "lab", AudioConfig(), GeneratorConfig(), SamplerConfig(steady_hz=2.5), AutoencoderConfig()
+        ),
         "paper": AvatarConfig(
             "paper",
             AudioConfig(kind="wav2vec2", dim=512, context_frames=100),

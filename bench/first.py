@@ -122,16 +122,25 @@ def reaction_rows(avatar: al.Avatar, minutes: int) -> tuple[list[Row], dict[str,
     from avatar_lab.train.recipes import conversations
 
     report = evaluate(avatar, list(conversations(minutes / 60, HELD_OUT_SEED, split="test")), progress=False)
-    contingency = report["smile_contingency"]
+    smile = report["reactions"]["smile"]
+    contingency = smile["contingency"]
     rows = [
-        Row("lips", "lips: jaw correlation with the truth", "r", report["lip_correlation"], 0.80, 0.92, True),
+        Row(
+            "lips",
+            "lips: jaw correlation with the truth",
+            "r",
+            report["lips"]["jaw_open"]["mean"],
+            0.80,
+            0.92,
+            True,
+        ),
         Row(
             "contingency",
             "smile rise, true minus shuffled user",
             "0-1",
             contingency["mean"],
             0.0,
-            0.7 * report["smile_rise"]["truth"]["mean"],
+            0.7 * smile["contingency_of_truth"]["mean"],
             True,
         ),
         Row(

@@ -100,9 +100,9 @@ def main() -> None:
         rows[name] = {
             "ms": ms,
             "branches": branches,
-            "lips": scores["lip_correlation"],
-            "smile_contingency": scores["smile_contingency"],
-            "smile_share_of_truth": scores["smile_share_of_truth"],
+            "lips": scores["lips"]["jaw_open"]["mean"],
+            "smile_contingency": scores["reactions"]["smile"]["contingency"],
+            "smile_share_of_truth": scores["reactions"]["smile"]["share_of_truth"]["mean"],
             "seams": scores["seam_ratio"],
         }
         sys.stderr.write(f"{name}: {json.dumps(rows[name])}\n")

@@ -85,6 +85,8 @@ def one_line(text: str) -> bool:
         (["react", "u.mp4", "--picture", "none"], "--tracks"),
         (["train", "huge"], "tiny"),
         (["train", "--steps", "0"], "--steps"),
+        (["train", "tiny", "--part", "autoencoder", "--checkpoint", "w.safetensors"], "--part generator"),
+        (["train", "tiny", "--checkpoint", "nowhere.safetensors"], "nowhere.safetensors"),
         (["bench", "--json", "numbers.txt"], ".json"),
     ],
 )
@@ -242,17 +244,31 @@ def test_evaluate_prints_every_control() -> None:
 
     interval = {"mean": 0.5, "low": 0.25, "high": 0.75, "count": 3}
     users = ("true_user", "shuffled_user", "no_user", "truth")
+    smile = {
+        "events": 7,
+        "rise": dict.fromkeys(users, interval),
+        "contingency": interval,
+        "share_of_truth": interval,
+        "answered": {name: {"recall": 0.6, "lag_ms": 880.0} for name in users},
+    }
+    habit = {"blinks_a_minute": 20.0}
     scores = {
-        "lip_correlation": 0.9,
+        "lips": {"jaw_open": interval},
         "mouth_in_silence": 0.01,
-        "smile_rise": dict.fromkeys(users, interval),
-        "smile_contingency": interval,
-        "smile_recall": {name: {"share": 0.6, "delay_ms": 880.0} for name in users},
+        "reactions": {"smile": smile, "nod": {**smile, "share_of_truth": None}},
+        "variance_ratio": {"pose": interval},
+        "jerk_ratio": interval,
+        "habits": {"true_user": habit, "truth": habit},
+        "drift": dict.fromkeys(
+            ("variance_generated", "variance_truth", "mean_pose_generated", "mean_pose_truth"), 0.1
+        ),
     }
     table = rows(scores)
-    assert ("reaction: own user minus stranger", "0.500", "0.250 to 0.750") in table
-    assert ("smiles answered", "60 %", "880 ms later") in table
-    assert {"  with a stranger as user", "  with nobody", "  in the truth"} <= {row[0] for row in table}
+    assert ("  reaction: own user minus stranger", "0.500", "0.250 to 0.750") in table
+    assert ("  ... as a share of the truth's", "50 %", "25 % to 75 %") in table
+    assert ("  answered (truth)", "60 % (60 %)", "after 880 ms (880 ms)") in table
+    assert ("drift: change of mean pose (truth)", "0.100 (0.100)", "") in table
+    assert [row[0] for row in table].count("  ... as a share of the truth's") == 1  # the truth never nodded
 
 
 def test_bars_vanish_when_something_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,3 +317,46 @@ def test_train_writes_weights(
     assert f"{part}.safetensors" in printed
     if part == "generator":
         assert al.load("tiny", checkpoint=out / "generator.safetensors", device="cpu").parameters_total > 0
+        assert (out / "panel.png").stat().st_size > 10_000
+        assert "panel.png" in printed
+
+
+def test_train_goes_on_from_weights_with_the_last_stage_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from avatar_lab.train.recipes import FURTHER_RECIPES, RECIPES
+
+    first, more = tmp_path / "first", tmp_path / "more"
+    common = ["train", "tiny", "--hours", "0.02", "--steps", "2", "--out"]
+    assert main([*common, str(first)]) == 0
+    weights = first / "generator.safetensors"
+    assert main([*common, str(more), "--checkpoint", str(weights)]) == 0
+    assert sorted(p.name for p in more.iterdir() if p.is_dir()) == ["further"]
+    assert "2steps" in "".join(capsys.readouterr().out.split())
+    before, after = (
+        al.load("tiny", "cpu", path / "generator.safetensors", precision="float32") for path in (first, more)
+    )
+    gap = after.generator.head.linear.weight - before.generator.head.linear.weight
+    assert 0 < float(gap.abs().max()) < 0.01, "two steps from the given weights, not from scratch"
+    rest = FURTHER_RECIPES["lab"]
+    assert rest.stages[0].forcing == RECIPES["lab"].stages[-1].forcing
+
+    assert main(["train", "lab", "--checkpoint", str(weights), "--out", str(more)]) == 2
+    assert "one of preset 'tiny'" in capsys.readouterr().err
+    fast = al.load("lab", "cpu", precision="float32", fast=True)
+    fast.save(tmp_path / "fast.safetensors")
+    assert main(["train", "lab", "--checkpoint", str(tmp_path / "fast.safetensors"), "--out", str(more)]) == 2
+    assert "distilled" in capsys.readouterr().err
+
+
+def test_other_parts_refuse_torchrun(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.chdir(tmp_path)
+    for part in ("autoencoder", "one-branch", "preference"):
+        assert main(["train", "tiny", "--part", part]) == 2
+        error = capsys.readouterr().err
+        assert one_line(error)
+        assert "without torchrun" in error
+    assert list(tmp_path.iterdir()) == []

@@ -1,8 +1,8 @@
 """`avatar-lab evaluate`: does the avatar speak with its lips and answer its user? On conversations it never saw.
 
 What is peculiar: every conversation is streamed with its own user, with a stranger and with nobody, same voice and same
-seed; only what disappears with the user is a reaction. The work is done by `avatar_lab.stream.evaluate`; this is the
-table. Notebook: 09.
+seed; only what disappears with the user is a reaction. The work is done by `avatar_lab.stream.evaluate` and
+`avatar_lab.metrics.report`; this is the table. Notebook: 09.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ import typer
 from avatar_lab.cli import options
 
 HELD_OUT_SEED = 900
+LONG_SECONDS = 600.0
 
 
 def evaluate(
-    conversations: Annotated[
-        int, typer.Option(min=2, help="Held-out conversations of a minute to judge by.")
-    ] = 8,
-    preset: options.Preset = "lab",
+    preset: Annotated[str, typer.Argument(help="Size of the model: tiny, lab or paper.")] = "lab",
+    dyads: Annotated[int, typer.Option(min=2, help="Held-out conversations to judge by.")] = 8,
+    seconds: Annotated[float, typer.Option(min=8, help="Length of each, in seconds.")] = 60.0,
+    long: Annotated[
+        int, typer.Option(min=0, help="Ten-minute streams to look for drift in; 0 for none.")
+    ] = 0,
     device: options.Device = "auto",
     checkpoint: options.Checkpoint = None,
     precision: options.Precision = "auto",
@@ -36,26 +39,37 @@ def evaluate(
     from avatar_lab.cli import console
     from avatar_lab.cli.files import check_json, write_json
     from avatar_lab.cli.hardware import hardware
+    from avatar_lab.clock import SystemClock
     from avatar_lab.stream.engine import sampler_with
     from avatar_lab.stream.evaluate import evaluate as judge
-    from avatar_lab.train.recipes import CLIP_SECONDS
-    from avatar_lab.train.recipes import conversations as simulated
+    from avatar_lab.stream.evaluate import long_drift
+    from avatar_lab.train.recipes import conversations
 
     check_json(json_file)
+    clock = SystemClock()
     weights = {"audio": guidance_audio, "user": guidance_user}
     guidance = {name: weight for name, weight in weights.items() if weight is not None} or None
     avatar = al.load(preset, device=device, checkpoint=checkpoint, precision=precision, fast=fast)
     sampler = sampler_with(avatar.config.sampler, {"nfe": nfe, "guidance": guidance})
-    dyads = list(simulated(conversations * CLIP_SECONDS / 3600, HELD_OUT_SEED, split="test"))
-    scores = judge(avatar, dyads, seed=seed, sampler=sampler, progress=True)
+    block = avatar.config.generator.block / 25
+    length = max(1, round(seconds / block)) * block  # whole blocks
+    held_out = list(conversations(dyads * length / 3600, HELD_OUT_SEED, "test", length))
+    began = clock.now()
+    scores = judge(avatar, held_out, seed=seed, sampler=sampler, progress=True)
+    if long:
+        talks = conversations(long * LONG_SECONDS / 3600, HELD_OUT_SEED + 1, "test", LONG_SECONDS)
+        scores["drift"] = long_drift(avatar, talks, seed=seed, sampler=sampler)
     show(scores)
     if json_file is not None:
         settings = {
             "preset": preset,
             "fast": fast,
-            "conversations": len(dyads),
+            "dyads": len(held_out),
+            "seconds": length,
             "seed": seed,
             "nfe": sampler.nfe,
+            "guidance": dict(sampler.guidance),
+            "minutes": round((clock.now() - began) / 60, 1),
         }
         result = {"scores": scores, "settings": settings, "hardware": hardware(str(avatar.device))}
         write_json(json_file, result)
@@ -65,29 +79,47 @@ def evaluate(
 def rows(scores: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return (what, value, 95 % interval) for the table."""
 
-    def with_interval(name: str, numbers: dict[str, Any]) -> tuple[str, str, str]:
-        return name, f"{numbers['mean']:.3f}", f"{numbers['low']:.3f} to {numbers['high']:.3f}"
+    def ranged(name: str, numbers: dict[str, Any], unit: str = "") -> tuple[str, str, str]:
+        size = 100 if unit == "%" else 1
+        form = "{:.0f} %" if unit == "%" else "{:.3f}"
+        value, low, high = (form.format(size * numbers[key]) for key in ("mean", "low", "high"))
+        return name, value, f"{low} to {high}"
 
-    rise, recall = scores["smile_rise"], scores["smile_recall"]
-    return [
-        ("lips: correlation of the jaw with the truth", f"{scores['lip_correlation']:.3f}", ""),
-        ("mouth in silence: mean opening", f"{scores['mouth_in_silence']:.3f}", ""),
-        with_interval("smile after the user's smile: rise", rise["true_user"]),
-        with_interval("  with a stranger as user", rise["shuffled_user"]),
-        with_interval("  with nobody", rise["no_user"]),
-        with_interval("  in the truth", rise["truth"]),
-        with_interval("reaction: own user minus stranger", scores["smile_contingency"]),
-        (
-            "smiles answered",
-            f"{100 * recall['true_user']['share']:.0f} %",
-            f"{recall['true_user']['delay_ms']:.0f} ms later",
-        ),
-        (
-            "  in the truth",
-            f"{100 * recall['truth']['share']:.0f} %",
-            f"{recall['truth']['delay_ms']:.0f} ms later",
-        ),
+    table = [
+        ranged(f"lips: correlation of {name} with the truth", lips) for name, lips in scores["lips"].items()
     ]
+    table.append(("mouth in silence: mean opening", f"{scores['mouth_in_silence']:.3f}", ""))
+    for name, found in scores["reactions"].items():
+        answered = found["answered"]
+        table += [
+            ranged(
+                f"{name}: rise after the user's cue ({found['events']} of them)", found["rise"]["true_user"]
+            ),
+            ranged("  with a stranger as user", found["rise"]["shuffled_user"]),
+            ranged("  in the truth", found["rise"]["truth"]),
+            ranged("  reaction: own user minus stranger", found["contingency"]),
+            *(
+                [ranged("  ... as a share of the truth's", share, "%")]
+                if (share := found["share_of_truth"])
+                else []
+            ),
+            (
+                "  answered (truth)",
+                f"{100 * answered['true_user']['recall']:.0f} % ({100 * answered['truth']['recall']:.0f} %)",
+                f"after {answered['true_user']['lag_ms']:.0f} ms ({answered['truth']['lag_ms']:.0f} ms)",
+            ),
+        ]
+    table += [ranged(f"variance against the truth: {n}", r) for n, r in scores["variance_ratio"].items()]
+    table.append(ranged("jerk against the truth", scores["jerk_ratio"]))
+    made, real = scores["habits"]["true_user"], scores["habits"]["truth"]
+    table += [(f"{n.replace('_', ' ')} (truth)", f"{made[n]:.2f} ({real[n]:.2f})", "") for n in made]
+    if "drift" in scores:
+        table += [
+            (f"drift: change of {what.replace('_', ' ')} (truth)", "{:.3f} ({:.3f})".format(*both), "")
+            for what in ("variance", "mean_pose")
+            if (both := [scores["drift"][f"{what}_{whose}"] for whose in ("generated", "truth")])
+        ]
+    return table
 
 
 def show(scores: dict[str, Any]) -> None:

@@ -1,11 +1,14 @@
 """`avatar-lab train`: simulate conversations or draw people, then train one part of an avatar on them.
 
 Training goes on from the last checkpoint when the folder holds one. The same seed, data and number of steps give the
-same weights; minutes are for people. Notebooks: 02 (autoencoder), 05 (generator).
+same weights; minutes are for people. At every checkpoint of the generator, panel.png shows the loss and what the avatar
+does by now. `torchrun --nproc-per-node 2 -m avatar_lab train lab` shares the generator's batches among two processes;
+only the first one writes and speaks. Notebooks: 02 (autoencoder), 05 (generator).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +27,17 @@ class Part(StrEnum):
     preference = "preference"
 
 
+class Losers(StrEnum):
+    """Who makes the losing samples of preference training."""
+
+    dropped = "dropped"
+    audio_only = "audio-only"
+    aligned = "aligned"
+    online = "online"
+
+
 LATER_PARTS = (Part.one_branch, Part.preference)  # they start from a trained generator
+SHOWN_SECONDS, SHOWN_SEED = 12, 900_000_023  # a short conversation in which both smile and the avatar speaks
 
 
 def train(
@@ -43,9 +56,17 @@ def train(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="The generator to start from (one-branch, preference); by default the shipped one."
+            help="The generator to start from (one-branch, preference: by default the shipped one); "
+            "for the generator itself, weights to go on from: its last stage alone."
         ),
     ] = None,
+    losers: Annotated[
+        Losers,
+        typer.Option(
+            help="Losing samples (preference): the model without its user; one that never had a user; without its "
+            "user, from the half noised truth; made anew on the way."
+        ),
+    ] = Losers.dropped,
     out: Annotated[
         Path | None, typer.Option(help="Folder for weights and log; default runs/PRESET-PART.")
     ] = None,
@@ -55,23 +76,32 @@ def train(
     from avatar_lab.cli.files import make_folder
     from avatar_lab.config import preset as preset_of
     from avatar_lab.errors import ConfigError
-    from avatar_lab.train import recipes
+    from avatar_lab.train import parallel, recipes
 
     config = preset_of(preset)
     if preset not in recipes.RECIPES:
         raise ConfigError(f"There is no recipe for {preset!r}; choose one of {', '.join(recipes.RECIPES)}.")
-    if checkpoint is not None and part not in LATER_PARTS:
+    if checkpoint is not None and part is Part.autoencoder:
         raise ConfigError(
-            "--checkpoint names a generator to start from: for --part one-branch or preference."
+            "--checkpoint names a generator to start from: for --part generator, one-branch or preference."
         )
     if part is Part.autoencoder and minutes is not None:
         raise ConfigError(
             "The autoencoder's budget is given in steps, because its recipe changes on the way."
         )
+    team = parallel.join() if part is Part.generator else parallel.alone()
     folder = make_folder(out or Path("runs") / f"{preset}-{part.value}")
     if part is Part.generator:
         _, report = recipes.train_generator(
-            preset, folder, steps=steps, minutes=minutes, hours=hours, seed=seed
+            preset,
+            folder,
+            steps=steps,
+            minutes=minutes,
+            hours=hours,
+            seed=seed,
+            checkpoint=checkpoint,
+            on_save=panel_writer(folder),
+            team=team,
         )
     elif part in LATER_PARTS:
         train_later, usual_hours = {
@@ -86,20 +116,41 @@ def train(
             hours=hours or usual_hours,
             seed=seed,
             checkpoint=checkpoint,
+            **({"losers": losers.value} if part is Part.preference else {}),
         )
     else:
         report = train_autoencoder(
             config.autoencoder, folder, steps or 2000, hours or 0.5, seed, people, poses
         )
+    if not team.leads:
+        return
     loss = report.metrics.get("loss", float("nan"))
     console.out.print(f"{report.steps} steps, {report.minutes:.1f} minutes, loss {loss:.4g}", highlight=False)
     weights = folder / ("autoencoder.safetensors" if part is Part.autoencoder else "generator.safetensors")
-    files = {"weights": weights, "log": folder / "log.jsonl"}
+    files = {"weights": weights, "log": folder / "log.jsonl", "panel": folder / "panel.png"}
     console.name_files({what: path for what, path in files.items() if path.exists()})
     if part is not Part.autoencoder:
         console.out.print(
             f"Try it: avatar-lab react USER.mp4 --preset {preset} --checkpoint {weights}", soft_wrap=True
         )
+
+
+def panel_writer(folder: Path) -> Callable[[Any], None]:
+    """Return a function that draws `folder/panel.png` for an avatar in training, on one held-out conversation."""
+    from avatar_lab.data.conversation import simulate
+    from avatar_lab.stream.evaluate import stream_faces
+    from avatar_lab.train.recipes import logs_of
+    from avatar_lab.viz.training_panel import training_panel
+
+    dyad = simulate(SHOWN_SECONDS, seed=SHOWN_SEED, split="test", reactivity=0.9)
+
+    def write(avatar: Any) -> None:
+        user, true = dyad.user.face, dyad.avatar.face
+        made = stream_faces(avatar, user[None], dyad.user.audio[None], dyad.avatar.audio[None])[0]
+        title = f"{avatar.config.name}, in {folder}"
+        training_panel(logs_of(folder), user, true, made, title).savefig(folder / "panel.png", dpi=130)
+
+    return write
 
 
 def train_autoencoder(

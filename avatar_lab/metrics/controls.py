@@ -41,12 +41,30 @@ def bootstrap(
     out.
     """
     kept = np.asarray(values, float)
-    kept = kept[np.isfinite(kept)]
-    if kept.size == 0:
+    return bootstrap_ratio(kept, np.isfinite(kept).astype(float), seed, level, rounds)
+
+
+def bootstrap_ratio(
+    above: Float[np.ndarray, "n"],
+    below: Float[np.ndarray, "n"],
+    seed: int = 0,
+    level: float = 0.95,
+    rounds: int = 2000,
+) -> Interval:
+    """Return `sum(above) / sum(below)` over conversations with its percentile bootstrap interval.
+
+    With sums of events above and their numbers below it is the mean over events, drawn conversation by conversation,
+    because events of one conversation resemble each other. With two sums it is a ratio, e.g. to the truth.
+    Conversations with nothing below are left out; raises ShapeError when none is left.
+    """
+    kept = (np.asarray(below) != 0) & np.isfinite(above)
+    if not kept.any():
         raise ShapeError("bootstrap needs at least one finite value; no conversation had the event.")
-    draws = np.random.default_rng(seed).choice(kept, (rounds, kept.size)).mean(1)
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(kept.mean()), float(low), float(high), int(kept.size))
+    a, b = np.asarray(above, float)[kept], np.asarray(below, float)[kept]
+    drawn = np.random.default_rng(seed).integers(0, a.size, (rounds, a.size))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = np.nanquantile(a[drawn].sum(1) / b[drawn].sum(1), [(1 - level) / 2, (1 + level) / 2])
+        return Interval(float(a.sum() / b.sum()), float(low), float(high), int(a.size))
 
 
 def derangement(count: int) -> Int[np.ndarray, "n"]:

@@ -5,6 +5,8 @@
     denoise   noise -> motion, `nfe` Euler steps           (looks at finished frames through the cache)
     remember  one clean pass writes keys and values        (both in `BlockSampler`: Algorithm 2)
 
+Between the two, `Steady` takes the trembling out of slow movements, where the sampler's settings ask for it.
+
 Guidance branches ride in the batch, and so may several sessions at once (n; evaluation does that, a live session
 has n = 1): rows are ordered branch first, `(g n)`.
 
@@ -34,6 +36,7 @@ from avatar_lab.flow.schedule import sigma_grid
 from avatar_lab.model.avatar import Avatar
 from avatar_lab.model.block_sampler import BlockSampler, Grid, Memory, compiled_predict
 from avatar_lab.model.condition import ConditionState
+from avatar_lab.motion.steady import Steady
 from avatar_lab.stream.meter import Meter
 
 CONDITION_CACHES = ("user_keys", "user_values", "joint_keys", "joint_values")
@@ -55,6 +58,7 @@ class StreamState:
     condition: ConditionState
     recent: Signals  # of the frames whose condition is made anew with the next block; none if it is causal
     memory: Memory
+    steady: Float[Tensor, "n 3 s"]  # where slow movements are and whither they go; empty without `Steady`
     noise: Tensor  # state of the noise generator
     blocks: int
     owner: int  # fingerprint of sizes and guidance: whose state this is
@@ -87,7 +91,19 @@ class MotionStream:
         predict = compiled_predict(avatar.generator) if compiled else None
         with torch.inference_mode():
             self.sampler = BlockSampler(avatar.generator, self.branches, Grid(grid, grid), reference, predict)
-        parts = (avatar.config.generator, avatar.config.audio, self.branches, self.sessions)
+        self.reference = reference
+        self.steady = (
+            Steady(avatar.face_space, avatar.config.generator.block, sampler.steady_hz)
+            if sampler.steady_hz
+            else None
+        )
+        parts = (
+            avatar.config.generator,
+            avatar.config.audio,
+            self.branches,
+            self.sessions,
+            sampler.steady_hz,
+        )
         self.owner = zlib.crc32(repr(parts).encode())
 
     def start(self, seed: int) -> StreamState:
@@ -99,6 +115,9 @@ class MotionStream:
             generator.condition.initial_state(rows),
             Signals(*(nothing.expand(-1, -1, d) for d in (c.motion_dim, c.audio_dim, c.audio_dim))),
             self.sampler.start(),
+            self.steady.start(self.reference)
+            if self.steady
+            else self.reference.new_zeros(self.sessions, 3, 0),
             torch.Generator().manual_seed(seed).get_state(),
             0,
             self.owner,
@@ -147,11 +166,16 @@ class MotionStream:
             noise, noise_state = self._noise(state, config.block, config.motion_dim)
             plan = self.sampler.plan(state.memory, condition, config.block)
             motion, evaluations = self.sampler.denoise(plan, noise)
+            steady = state.steady
+            if self.steady:
+                motion, steady = self.steady(motion, steady)
         with meter.stage("remember"):
             memory = self.sampler.remember(plan, motion)
         lag = signals.user_motion.shape[1] - config.final_lag
         recent = Signals(*(part[:, lag:].clone() for part in signals))
-        following = StreamState(ears, remembered, recent, memory, noise_state, state.blocks + 1, self.owner)
+        following = StreamState(
+            ears, remembered, recent, memory, steady, noise_state, state.blocks + 1, self.owner
+        )
         return MotionBlock(motion, evaluations, 1, len(self.branches)), following
 
     def _noise(self, state: StreamState, frames: int, dim: int) -> tuple[Float[Tensor, "n b k"], Tensor]:

@@ -6,14 +6,15 @@
 What is peculiar: every condition is dropped to zeros now and then, so that guidance can compare "with" and
 "without"; the user's two signals are also dropped *together*, because that is the branch guidance asks for.
 `lab` trains on squared error: the L1 optimum is a median, and a median never smiles at something that happens
-one time in three.
+one time in three. A step first draws all that is random for the whole batch (`draw`), then computes without
+chance (`errors`): between the two, processes that train together take their own rows (`train.parallel`).
 
 Notebook: 05 (diffusion forcing). Source: Avatar Forcing, section 3.3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from avatar_lab.model.avatar import Avatar, build
 from avatar_lab.motion.space import MotionSpace
 from avatar_lab.train.augment import Augmenter, UserAugmentation
 from avatar_lab.train.loop import LoopConfig, LoopReport, fit
+from avatar_lab.train.parallel import Team, alone
 from avatar_lab.train.windows import Batch, Conversation, draw_batch, to_conversation
 
 
@@ -76,6 +78,30 @@ def keep_mask(batch: int, drop: float, generator: torch.Generator) -> Float[Tens
     return (torch.rand(batch, 1, 1, generator=generator) >= drop).float()
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """One batch with everything random decided: what the user is seen to do, what is dropped, how noisy it is."""
+
+    user_motion: Float[Tensor, "b h k"]  # augmented; zeros where dropped
+    user_mel: Float[Tensor, "b h f"]  # augmented
+    avatar_mel: Float[Tensor, "b h f"]  # augmented
+    keep_user_audio: Float[Tensor, "b 1 1"]  # 0 or 1, for the features of the sound
+    keep_avatar_audio: Float[Tensor, "b 1 1"]
+    reference: Float[Tensor, "b k"]  # zeros where dropped
+    clean: Float[Tensor, "b n k"]
+    noise: Float[Tensor, "b n k"]
+    sigma: Float[Tensor, "b n"]
+
+    @property
+    def counts(self) -> Float[Tensor, "b n"]:
+        """1 for a noisy frame; 0 for a clean one, which says nothing about its noise: no target to learn."""
+        return (self.sigma > 0).float()
+
+    def rows(self, rows: slice) -> Drawn:
+        """Return some of the examples."""
+        return Drawn(**{name: value[rows] for name, value in vars(self).items()})
+
+
 class ForcingModule(nn.Module):
     """Audio encoder and generator as one trainable module, with the diffusion-forcing loss."""
 
@@ -87,36 +113,54 @@ class ForcingModule(nn.Module):
         self.config = config
         self.augment = Augmenter(config.augment, avatar.face_space)
 
-    def conditions(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return the condition of every frame of history and window, and the reference, after dropout."""
-        drop, count = self.config.dropout, len(batch.user_motion)
+    def draw(self, batch: Batch, generator: torch.Generator) -> Drawn:
+        """Decide everything random of one step: dropped conditions, augmentation, noise and its levels."""
+        clean, drop, count = batch.avatar_motion, self.config.dropout, len(batch.avatar_motion)
         user = keep_mask(count, drop["user"], generator)
         keep = {n: keep_mask(count, p, generator) for n, p in drop.items() if n != "user"}
         user_motion = self.augment.motion(batch.user_motion, generator)
-        user_audio, _ = self.audio_encoder.encode_mel(self.augment.room(batch.user_mel, generator))
-        avatar_audio, _ = self.audio_encoder.encode_mel(self.augment.room(batch.avatar_mel, generator))
-        condition, _ = self.generator.condition(
-            user_motion * user * keep["user_motion"],
-            user_audio * user * keep["user_audio"],
-            avatar_audio * keep["avatar_audio"],
+        user_mel = self.augment.room(batch.user_mel, generator)
+        avatar_mel = self.augment.room(batch.avatar_mel, generator)
+        block = self.generator.config.block
+        sigma = block_sigma(count, clean.shape[1], block, generator)
+        return Drawn(
+            user_motion=user_motion * user * keep["user_motion"],
+            user_mel=user_mel,
+            avatar_mel=avatar_mel,
+            keep_user_audio=user * keep["user_audio"],
+            keep_avatar_audio=keep["avatar_audio"],
+            reference=batch.reference * keep["reference"][:, 0],
+            clean=clean,
+            sigma=clean_past_sigma(sigma, self.config.clean_past, block, generator),
+            noise=torch.randn(clean.shape, generator=generator),
         )
-        return condition, batch.reference * keep["reference"][:, 0]
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
-        """Return the diffusion-forcing loss of one batch."""
-        clean = batch.avatar_motion
-        size = self.generator.config
-        condition, reference = self.conditions(batch, generator)
-        sigma = block_sigma(len(clean), clean.shape[1], size.block, generator)
-        sigma = clean_past_sigma(sigma, self.config.clean_past, size.block, generator)
-        noise = torch.randn(clean.shape, generator=generator)
-        lead = min(condition.shape[1], clean.shape[1] + size.cross_window)
-        predicted = self.generator(
-            interpolate(clean, noise, sigma), sigma, condition[:, -lead:], reference
-        ).velocity
-        error = velocity_error(predicted, velocity_target(clean, noise), self.config.loss)
-        noisy = (sigma > 0).float()  # a clean frame says nothing about its noise: there is no target to learn
-        return (error * noisy).sum() / noisy.sum()
+    def condition(self, drawn: Drawn) -> Float[Tensor, "b h d"]:
+        """Return the condition of every frame of history and window."""
+        user_audio, _ = self.audio_encoder.encode_mel(drawn.user_mel)
+        avatar_audio, _ = self.audio_encoder.encode_mel(drawn.avatar_mel)
+        condition, _ = self.generator.condition(
+            drawn.user_motion, user_audio * drawn.keep_user_audio, avatar_audio * drawn.keep_avatar_audio
+        )
+        return condition
+
+    def errors(self, drawn: Drawn) -> Float[Tensor, "b n"]:
+        """Return the error of the predicted velocity per frame; 0 for clean frames."""
+        condition, clean = self.condition(drawn), drawn.clean
+        lead = min(condition.shape[1], clean.shape[1] + self.generator.config.cross_window)
+        noisy, target = interpolate(clean, drawn.noise, drawn.sigma), velocity_target(clean, drawn.noise)
+        predicted = self.generator(noisy, drawn.sigma, condition[:, -lead:], drawn.reference).velocity
+        return velocity_error(predicted, target, self.config.loss) * drawn.counts
+
+    def loss(self, batch: Batch, generator: torch.Generator, team: Team | None = None) -> Float[Tensor, ""]:
+        """Return the diffusion-forcing loss of one batch: its mean error over noisy frames.
+
+        In a team, return this process's share of it. The errors of a share are its rows', but they are divided by
+        the noisy frames of the whole batch, which every process knows because it drew it.
+        """
+        drawn = self.draw(batch, generator)
+        own = drawn.rows(team.rows(len(drawn.clean))) if team else drawn
+        return self.errors(own).sum() / drawn.counts.sum()
 
 
 def without_history(batch: Batch, window: int) -> Batch:
@@ -146,8 +190,16 @@ def train(
     initial: Avatar | None = None,
     progress: bool = True,
     clock: Clock | None = None,
+    on_save: Callable[[Avatar], None] | None = None,
+    team: Team | None = None,
 ) -> tuple[Avatar, LoopReport]:
     """Train a generator and its audio encoder from scratch, from `initial`, or go on from `out`.
+
+    Parameters
+    ----------
+    on_save : called with the averaged weights so far, ready to stream, at every checkpoint and at the end; in a
+        team, in the first process only.
+    team : the processes that train together, as `train.parallel.join` returns them; by default this one alone.
 
     Returns
     -------
@@ -157,9 +209,10 @@ def train(
     Notes
     -----
     Randomness: weights from `loop.seed`, every step from (`loop.seed`, step). On one device the result is a
-    function of seed, data and number of steps.
+    function of seed, data and number of steps, in any number of processes up to rounding.
     """
-    forcing = forcing or ForcingConfig()
+    forcing, team = forcing or ForcingConfig(), team or alone()
+    team.rows(forcing.batch)  # complain now, not at the first step
     avatar = build(config, space, loop.seed)
     module = ForcingModule(avatar, forcing)
     if initial is not None:
@@ -171,16 +224,32 @@ def train(
         batch = draw_batch(conversations, forcing.batch, window, forcing.history, share, generator)
         if float(torch.rand(1, generator=generator)) < forcing.fresh_start:
             batch = without_history(batch, window)
-        return module.loss(batch, generator), {"cue_share": share}
+        return module.loss(batch, generator, team), {"cue_share": share}
 
     def export(step: int, averaged: dict[str, Tensor]) -> None:
         partial = build(config, space)
         ForcingModule(partial, forcing).load_state_dict(averaged)
-        partial.save(out / "generator.safetensors", {"steps": step, "seed": loop.seed})
+        write(partial, step)
 
-    fit(module, compute_loss, loop, out, report=report, on_save=export, progress=progress, clock=clock)
-    avatar.eval().save(out / "generator.safetensors", {"steps": report.steps, "seed": loop.seed})
-    return avatar, report
+    def write(averaged: Avatar, step: int) -> None:
+        averaged.eval().save(out / "generator.safetensors", {"steps": step, "seed": loop.seed})
+        if on_save:
+            on_save(averaged)
+
+    fit(
+        module,
+        compute_loss,
+        loop,
+        out,
+        report=report,
+        on_save=export,
+        progress=progress,
+        clock=clock,
+        team=team,
+    )
+    if team.leads:
+        write(avatar, report.steps)
+    return avatar.eval(), report
 
 
 def cue_share(forcing: ForcingConfig, used: float) -> float:

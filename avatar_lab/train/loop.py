@@ -4,7 +4,8 @@
 
 What is peculiar: all randomness of a step comes from a generator seeded with (seed, step), so a resumed run
 continues exactly as if it had never stopped. A budget is given in steps (reproducible) or minutes (for
-people); the learning rate follows the used share of the budget.
+people); the learning rate follows the used share of the budget. The lines with `team` do nothing in one
+process; in several (`parallel.py`) they add up losses and gradients, and let the first one decide and write.
 
 Notebook: 05 trains the generator with this loop.
 """
@@ -25,6 +26,7 @@ from avatar_lab.clock import Clock, SystemClock
 from avatar_lab.errors import ConfigError
 from avatar_lab.model.weights import load_strict, load_tensors, save_tensors, with_prefix, without_prefix
 from avatar_lab.train.checkpoint import flatten_optimizer, restore_optimizer
+from avatar_lab.train.parallel import Team, alone
 
 LossFunction = Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]]
 
@@ -95,17 +97,21 @@ def fit(
     clock: Clock | None = None,
     progress: bool = True,
     on_save: Callable[[int, dict[str, Tensor]], None] | None = None,
+    team: Team | None = None,
 ) -> LoopReport:
     """Train `module` in place and leave it holding its EMA weights.
 
     Parameters
     ----------
-    compute_loss : called with (step, generator); returns the loss and numbers to log.
+    compute_loss : called with (step, generator); returns the loss and numbers to log. In a team, this process's
+        share of the loss: shares add up to the loss of the whole batch.
     out : folder for `checkpoint.safetensors` (resumed from when present) and `log.jsonl`.
     report : kept up to date while training runs, for losses that change along the budget.
-    on_save : called with (step, EMA weights) at every checkpoint, for sample panels or partial exports.
+    on_save : called with (step, EMA weights) at every checkpoint, for sample panels or partial exports; in a
+        team, in the first process only.
+    team : the processes that train together; by default this one alone, and ConfigError if torchrun started more.
     """
-    clock = clock or SystemClock()
+    clock, team = clock or SystemClock(), team or alone()
     out.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
@@ -117,7 +123,11 @@ def fit(
     report.share = _share(config, report)
     began = clock.now() - 60 * report.minutes
     bar = tqdm(
-        total=config.steps, initial=report.steps, disable=not progress, unit="step", dynamic_ncols=True
+        total=config.steps,
+        initial=report.steps,
+        disable=not (progress and team.leads),
+        unit="step",
+        dynamic_ncols=True,
     )
     running: dict[str, float] = {}
     while report.share < 1:
@@ -127,25 +137,28 @@ def fit(
         loss, metrics = compute_loss(report.steps, generator)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        team.add_gradients(module)
         norm = nn.utils.clip_grad_norm_(module.parameters(), config.clip)
         optimizer.step()
         ema.update(module, report.steps)
         report.steps += 1
-        report.minutes = (clock.now() - began) / 60
+        report.minutes = team.as_first((clock.now() - began) / 60)
         report.share = _share(config, report)
-        _average(running, metrics | {"loss": float(loss.detach()), "gradient_norm": float(norm)})
+        _average(running, metrics | {"loss": float(team.total(loss.detach())), "gradient_norm": float(norm)})
         bar.update()
         if report.steps % config.log_every == 0:
             report.metrics = dict(running)
             bar.set_postfix({k: f"{v:.4g}" for k, v in list(running.items())[:4]})
-            _log(out / "log.jsonl", report)
-        if report.steps % config.save_every == 0:
+            if team.leads:
+                _log(out / "log.jsonl", report)
+        if team.leads and report.steps % config.save_every == 0:
             _save(path, module, optimizer, ema, report)
             if on_save:
                 on_save(report.steps, ema.shadow)
     bar.close()
     report.metrics = dict(running) or report.metrics
-    _save(path, module, optimizer, ema, report)
+    if team.leads:
+        _save(path, module, optimizer, ema, report)
     module.load_state_dict(ema.shadow)
     return report
 

@@ -5,9 +5,11 @@ same voice with the user taken away. What the two differ in is, above all, the r
 
 What is peculiar: the published losers come from a separate model that was trained on audio alone. A same-model
 loser (`losing_tracks(avatar, ...)` with the avatar that is about to be trained) is the cleaner control: it differs in
-the user and in nothing else. Pass another avatar for the published kind.
+the user and in nothing else. Pass another avatar for the published kind. Pairs may also be *aligned*: the loser then
+starts from the half noised truth (`level` below 1), so that both heads hold themselves alike and differ in what the
+voice alone cannot tell.
 
-Notebook: 08 (preference without labels). Source: Avatar Forcing, section 3.4.
+Notebook: 08 (preference without labels). Source: Avatar Forcing, section 3.4; DenseDPO (Wu et al. 2025) for alignment.
 """
 
 from __future__ import annotations
@@ -31,15 +33,28 @@ from avatar_lab.train.windows import Conversation
 
 @torch.inference_mode()
 def losing_tracks(
-    avatar: Avatar, conversations: Sequence[Conversation], seed: int, *, progress: bool = False
+    avatar: Avatar,
+    conversations: Sequence[Conversation],
+    seed: int,
+    *,
+    level: float = 1.0,
+    progress: bool = False,
 ) -> list[Float[Tensor, "t k"]]:
     """Generate the avatar's motion for every conversation, with the user's face and voice dropped.
+
+    Parameters
+    ----------
+    level : sigma at which denoising starts: 1 from pure noise, less from the true motion noised to that level.
+
+    Raises ConfigError for a level outside ]0, 1], ShapeError for conversations of unequal length.
 
     Notes
     -----
     All conversations are streamed at once and must have one length, a whole number of blocks. Costs `nfe + 1` passes
     of at most two branches a block.
     """
+    if not 0 < level <= 1:
+        raise ConfigError(f"level must lie in ]0, 1]; got {level}.")
     ears, generator = avatar.audio_encoder, avatar.generator
     if not isinstance(ears, MelEncoder):
         raise ConfigError("Losing samples are made from log-mel features (tiny, lab).")
@@ -52,15 +67,16 @@ def losing_tracks(
     reference = torch.stack([talk.reference for talk in conversations])
     sampler = avatar.config.sampler
     dropped = branches({"audio": sampler.guidance["audio"], "user": 0.0}, "sum")
-    grid, noise = sigma_grid(sampler.nfe), torch.Generator().manual_seed(seed)
+    grid, noise = level * sigma_grid(sampler.nfe), torch.Generator().manual_seed(seed)
     motion = BlockSampler(generator, dropped, Grid(grid, grid), reference)
+    truth = torch.stack([talk.avatar_motion for talk in conversations]).float()
     memory, heard, made = motion.start(), None, []
     for start in tqdm(range(0, frames, block), disable=not progress, unit="block", desc="losing samples"):
         now = slice(start, start + block)
         condition, heard = motion.conditions(nobody[:, now], silence[:, now], voice[:, now], heard)
         plan = motion.plan(memory, condition, block)
         drawn = torch.randn(len(conversations), block, generator.config.motion_dim, generator=noise)
-        moved, _ = motion.denoise(plan, drawn)
+        moved, _ = motion.denoise(plan, (1 - level) * truth[:, now] + level * drawn)
         memory = motion.remember(plan, moved)
         made.append(moved)
     return list(torch.cat(made, dim=1))

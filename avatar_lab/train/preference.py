@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from avatar_lab.errors import ConfigError
 from avatar_lab.flow.path import block_sigma, clean_past_sigma, interpolate, velocity_target
 from avatar_lab.model.avatar import Avatar, build
+from avatar_lab.model.weights import load_tensors, save_tensors
 from avatar_lab.train.diffusion_forcing import ForcingConfig, ForcingModule, velocity_error
 from avatar_lab.train.loop import LoopConfig, LoopReport, fit
 from avatar_lab.train.losers import losing_tracks, with_tracks
@@ -44,15 +45,22 @@ SATURATED = 4.0  # |beta * margin| from which a frame's gradient is below 2 % of
 class PreferenceConfig:
     """How preference is trained. `beta` means something only together with `error`, a mean over dimensions."""
 
-    beta: float = 1000.0
+    beta: float = 100.0  # 1000 in the paper, where errors are means over 512 dimensions
     weight: float = 0.1  # of the preference term; 0 is plain fine-tuning on the same windows
     error: str = "l1"  # one of LossKind
+    anchor: float = 0.0  # punishes a preferred motion that became less likely; 0 is the paper
+    refresh: int = 0  # steps after which the policy makes new losing samples; 0: they stay those of the start
+    loser_level: float = (
+        1.0  # sigma from which losing samples are made; below 1 they are aligned with the truth
+    )
     cue_share: float = 0.5  # of windows that hold a reaction; both members of a pair are cut alike
     forcing: ForcingConfig = field(default_factory=lambda: ForcingConfig(batch=8, clean_past=0.6))
 
     def __post_init__(self) -> None:
-        if self.beta <= 0 or self.weight < 0:
-            raise ConfigError(f"beta must be > 0 and weight >= 0; got {self.beta} and {self.weight}.")
+        if self.beta <= 0 or min(self.weight, self.anchor) < 0:
+            raise ConfigError(
+                f"beta must be > 0, weight and anchor >= 0; got {self.beta}, {self.weight} and {self.anchor}."
+            )
 
 
 class Preference(NamedTuple):
@@ -61,7 +69,8 @@ class Preference(NamedTuple):
     loss: Float[Tensor, ""]
     margin: Float[Tensor, ""]  # mean of D(losing) - D(preferred); above 0 the policy has moved the right way
     accuracy: Float[Tensor, ""]  # share of frames with a positive margin
-    winner_error: Float[Tensor, ""]  # of the policy on preferred motion; it must not rise
+    winner_error: Float[Tensor, ""]  # of the policy on preferred motion
+    winner_change: Float[Tensor, ""]  # ... minus the reference's: above 0 the winners have become less likely
     saturated: Float[Tensor, ""]  # share of frames that teach nothing any more
 
 
@@ -70,26 +79,33 @@ def preference_loss(
     loser: tuple[Float[Tensor, "b t"], Float[Tensor, "b t"]],
     counts: Float[Tensor, "b t"],
     beta: float,
+    anchor: float = 0.0,
 ) -> Preference:
     """Judge pairs by their errors (policy, reference) per frame; frames with `counts` 0 are left out.
+
+    The difference alone can be won by making both members worse, the losing one more. `anchor` adds
+    `anchor * max(0, D(m_w))` to it, so that this does not pay (DPO-Positive, Pal et al. 2024).
 
     >>> good, same, every = torch.full((1, 4), 0.1), torch.full((1, 4), 0.2), torch.ones(1, 4)
     >>> float(preference_loss((good, same), (same, same), every, 10.0).accuracy)
     1.0
     """
-    gap = (winner[0] - winner[1]) - (loser[0] - loser[1])  # D(m_w) - D(m_l)
+    worse = winner[0] - winner[1]  # D(m_w)
+    gap = worse - (loser[0] - loser[1])
+    held = gap + anchor * worse.clamp_min(0)
 
     def mean(frames: Tensor) -> Tensor:
         return (frames * counts).sum() / counts.sum().clamp_min(1)
 
     return Preference(
         mean(
-            -F.logsigmoid(-beta * gap)
+            -F.logsigmoid(-beta * held)
         ),  # the mean is outside: a saturated frame must not silence the others
         mean(-gap.detach()),
         mean((gap.detach() < 0).float()),
         mean(winner[0].detach()),
-        mean((beta * gap.detach().abs() > SATURATED).float()),
+        mean(worse.detach()),
+        mean((beta * held.detach().abs() > SATURATED).float()),
     )
 
 
@@ -114,17 +130,20 @@ class PreferenceModule(nn.Module):
         sigma = block_sigma(len(clean), clean.shape[1], block, generator)
         sigma = clean_past_sigma(sigma, self.config.forcing.clean_past, block, generator)
         noise = torch.randn(clean.shape, generator=generator)
-        errors = []
-        for motion in (clean, losing.avatar_motion):
-            noisy, target = interpolate(motion, noise, sigma), velocity_target(motion, noise)
-            policy = velocity_error(
-                full_velocity(self.policy, preferred, noisy, sigma), target, self.config.error
-            )
-            with torch.no_grad():
-                frozen = full_velocity(self.reference, preferred, noisy, sigma)
-                known = velocity_error(frozen, target, self.config.error)
-            errors.append((policy, known))
-        return preference_loss(errors[0], errors[1], (sigma > 0).float(), self.config.beta)
+        both = torch.cat([clean, losing.avatar_motion])  # both members at the same noise and sigma
+        noise, sigmas = noise.repeat(2, 1, 1), sigma.repeat(2, 1)
+        noisy, target = interpolate(both, noise, sigmas), velocity_target(both, noise)
+
+        def error_of(module: ForcingModule) -> tuple[Tensor, ...]:
+            predicted = full_velocity(module, preferred, noisy, sigmas)
+            return velocity_error(predicted, target, self.config.error).chunk(2)
+
+        policy = error_of(self.policy)
+        with torch.no_grad():
+            known = error_of(self.reference)
+        winner, loser = zip(policy, known, strict=True)
+        counts = (sigma > 0).float()
+        return preference_loss(winner, loser, counts, self.config.beta, self.config.anchor)
 
     def loss(
         self, preferred: Batch, losing: Batch, generator: torch.Generator
@@ -139,14 +158,16 @@ class PreferenceModule(nn.Module):
 
 
 def full_velocity(
-    module: ForcingModule, batch: Batch, noisy: Float[Tensor, "b t k"], sigma: Float[Tensor, "b t"]
-) -> Float[Tensor, "b t k"]:
-    """Predict with every condition present: nothing dropped, nothing augmented."""
+    module: ForcingModule, batch: Batch, noisy: Float[Tensor, "mb t k"], sigma: Float[Tensor, "mb t"]
+) -> Float[Tensor, "mb t k"]:
+    """Predict with every condition present, nothing dropped or augmented; `noisy` holds m motions of each example."""
     user_audio, _ = module.audio_encoder.encode_mel(batch.user_mel)
     avatar_audio, _ = module.audio_encoder.encode_mel(batch.avatar_mel)
     condition, _ = module.generator.condition(batch.user_motion, user_audio, avatar_audio)
     lead = min(condition.shape[1], noisy.shape[1] + module.generator.config.cross_window)
-    return module.generator(noisy, sigma, condition[:, -lead:], batch.reference).velocity
+    times = len(noisy) // len(condition)
+    seen, reference = condition[:, -lead:].repeat(times, 1, 1), batch.reference.repeat(times, 1)
+    return module.generator(noisy, sigma, seen, reference).velocity
 
 
 def draw_pairs(
@@ -173,6 +194,7 @@ def train_preference(
     config: PreferenceConfig | None = None,
     *,
     loser: Avatar | None = None,
+    tracks: Sequence[Float[Tensor, "t k"]] | None = None,
     progress: bool = True,
 ) -> tuple[Avatar, LoopReport]:
     """Train (or go on training) preference in `out`; the result is also written to `out/generator.safetensors`.
@@ -181,21 +203,37 @@ def train_preference(
     ----------
     loser : who makes the losing samples with the user dropped; by default `avatar` itself. The published kind is a
         model that was trained on audio alone.
+    tracks : losing samples that `losing_tracks` has made already, one a conversation.
 
     Notes
     -----
     A step costs three training passes of the policy and two passes of the reference. Randomness comes from
-    (`loop.seed`, step).
+    (`loop.seed`, step). Losing samples that were refreshed on the way lie in `out/losers.safetensors`, for a resumed
+    run to go on with.
     """
     config = config or PreferenceConfig()
-    tracks = losing_tracks(loser or avatar, conversations, loop.seed, progress=progress)
-    losing = with_tracks(conversations, tracks)
     policy = build(avatar.config, avatar.face_space)
     policy.generator.load_state_dict(avatar.generator.state_dict())
     policy.audio_encoder.load_state_dict(avatar.audio_encoder.state_dict())
     module, window = PreferenceModule(policy, config), avatar.config.generator.window
+    kept = out / "losers.safetensors"
+
+    def made_by(who: Avatar, seed: int) -> list[Tensor]:
+        return losing_tracks(who, conversations, seed, level=config.loser_level, progress=progress)
+
+    if config.refresh and kept.exists():
+        tracks = list(load_tensors(kept)[0].values())
+    elif tracks is None and config.weight > 0:
+        tracks = made_by(loser or avatar, loop.seed)
+    losing = (
+        with_tracks(conversations, tracks) if tracks else list(conversations)
+    )  # plain fine-tuning needs none
 
     def compute_loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        if config.refresh and step and step % config.refresh == 0:
+            fresh = made_by(policy, loop.seed + step)
+            losing[:] = with_tracks(conversations, fresh)
+            save_tensors(kept, {f"{index:06d}": track for index, track in enumerate(fresh)}, {"step": step})
         pairs = draw_pairs(conversations, losing, config, window, generator)
         return module.loss(*pairs, generator)
 

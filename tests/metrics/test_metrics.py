@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from avatar_lab.errors import ShapeError
-from avatar_lab.metrics.controls import bootstrap, derangement
-from avatar_lab.metrics.reaction import event_recall, event_rise, rpcc
+from avatar_lab.metrics.controls import bootstrap, bootstrap_ratio, derangement
+from avatar_lab.metrics.reaction import answers, event_rise, rpcc
 from avatar_lab.metrics.richness import jitter, seam_ratio, temporal_variance
 from avatar_lab.metrics.sync import best_lag, correlation, speaking
 
@@ -38,8 +38,14 @@ def test_an_event_rise_is_a_difference_around_the_event() -> None:
     track[110:160] = 0.5
     assert event_rise(track, [100 / 25])[0] == pytest.approx(0.5, abs=0.02)
     assert event_rise(track, [0.1, 7.9]).size == 0
-    assert event_recall(track, [100 / 25, 40 / 25]).share == 0.5
-    assert event_recall(track, [100 / 25]).delay_ms == 400
+
+
+def test_answers_are_matched_and_counted_both_ways() -> None:
+    track = np.zeros(400)
+    track[110:160], track[300:350] = 0.5, 0.5
+    found = answers(track, [100 / 25, 40 / 25, 15.9], threshold=0.15)
+    assert (found.events, found.delays_ms) == (2, (pytest.approx(400),))  # the last one is too near the end
+    assert (found.onsets, found.deserved) == (2, 1)
 
 
 def test_rpcc_is_zero_for_the_truth() -> None:
@@ -55,6 +61,15 @@ def test_bootstrap_intervals_tell_something_from_nothing() -> None:
     assert bootstrap(np.array([1.0, np.nan, 3.0])).count == 2
     with pytest.raises(ShapeError, match="no conversation had the event"):
         bootstrap(np.array([np.nan]))
+
+
+def test_a_ratio_is_drawn_conversation_by_conversation() -> None:
+    sums, counts = np.array([2.0, 0.0, 4.0, np.nan]), np.array([1.0, 0.0, 3.0, 1.0])
+    ratio = bootstrap_ratio(sums, counts)
+    assert (ratio.mean, ratio.count) == (1.5, 2)
+    assert 4 / 3 <= ratio.low <= ratio.high <= 2
+    with pytest.raises(ShapeError, match="no conversation had the event"):
+        bootstrap_ratio(sums, np.zeros(4))
 
 
 def test_nobody_keeps_their_partner() -> None:

@@ -95,7 +95,7 @@ def test_a_dropped_user_cannot_be_noticed() -> None:
 
     swapped = replace(batch, user_motion=other.user_motion, user_mel=other.user_mel)
     with torch.no_grad():
-        one, two = (module.conditions(b, generator(5))[0] for b in (batch, swapped))
+        one, two = (module.condition(module.draw(b, generator(5))) for b in (batch, swapped))
     assert torch.equal(one, two)
 
 

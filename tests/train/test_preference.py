@@ -126,6 +126,28 @@ def test_pairs_are_cut_at_the_same_frames(talks: list[Conversation]) -> None:
     assert not torch.equal(preferred.avatar_motion, losing.avatar_motion)
 
 
+def test_an_anchor_asks_for_better_winners_not_only_worse_losers() -> None:
+    """Both members became worse, the losing one more: preferred without an anchor, not with one."""
+    worse = (errors(0.5), errors(0.4)), (errors(0.6), errors(0.4))
+    assert preference_loss(*worse, errors(1.0), 10.0).loss < torch.tensor(2.0).log()
+    assert preference_loss(*worse, errors(1.0), 10.0, anchor=3.0).loss > torch.tensor(2.0).log()
+    better = (errors(0.3), errors(0.4)), (errors(0.5), errors(0.4))
+    free, held = (preference_loss(*better, errors(1.0), 10.0, anchor) for anchor in (0.0, 3.0))
+    assert torch.equal(free.loss, held.loss)
+    assert float(free.winner_change) == pytest.approx(-0.1)
+
+
+def test_aligned_losers_hold_their_heads_like_the_truth(talks: list[Conversation]) -> None:
+    truth = torch.stack([t.avatar_motion for t in talks]).float()
+    apart = [
+        float((torch.stack(losing_tracks(awake(), talks, 0, level=level)) - truth).abs().mean())
+        for level in (1.0, 0.5, 0.1)
+    ]
+    assert apart[0] > apart[1] > apart[2] > 0
+    with pytest.raises(ConfigError, match="level must lie in"):
+        losing_tracks(awake(), talks, 0, level=0.0)
+
+
 def test_losers_know_nothing_of_the_user(talks: list[Conversation]) -> None:
     deaf = [replace(t, user_motion=t.user_motion * 0 + 3, user_mel=t.user_mel * 0) for t in talks]
     ours, theirs = (losing_tracks(awake(), t, 0) for t in (talks, deaf))
@@ -152,5 +174,5 @@ def test_a_short_training_prefers_and_the_control_does_not_look(
 def test_bad_settings_are_named() -> None:
     with pytest.raises(ConfigError, match="beta must be > 0"):
         PreferenceConfig(beta=0)
-    with pytest.raises(ConfigError, match="weight >= 0"):
+    with pytest.raises(ConfigError, match="weight and anchor >= 0"):
         PreferenceConfig(weight=-1)
