@@ -128,7 +128,7 @@ class SamplerConfig:
     nfe: int = 8
     schedule: str = "block"
     guidance: Mapping[str, float] = field(
-        default_factory=lambda: MappingProxyType({"audio": 2.0, "user": 2.5})
+        default_factory=lambda: MappingProxyType({"audio": 2.0, "user": 3.0})
     )
     guidance_form: str = "nested"  # one of GuidanceForm
     steady_hz: float = 0.0  # slow movements are smoothed above this frequency; 0: not at all

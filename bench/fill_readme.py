@@ -1,10 +1,11 @@
-"""Write the tables of README.md from bench/results, so that no number there is typed by hand.
+"""Write the tables of README.md and of the model card from bench/results, so that no number is typed by hand.
 
 python bench/fill_readme.py           writes
 python bench/fill_readme.py --check   writes nothing; exits with 1 when a table differs
 
 `first.json` fills "Measured", `parity.json` "The published model"; `paper_size_cpu.json`, `streaming.json`,
-`lab_prices.json` and `wav2vec2_context.json` fill "Speed and its price".
+`lab_prices.json` and `wav2vec2_context.json` fill "Speed and its price"; `evaluate_lab.json`, `preference.json` and
+`real_person.json` fill "Does it react?".
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 README, RESULTS = ROOT / "README.md", ROOT / "bench" / "results"
+CARD = ROOT / "avatar_lab" / "weights" / "lab" / "MODEL_CARD.md"
 MARKS = {"aim": "aim", "floor": "floor", "missed": "**missed**"}
 
 
@@ -147,37 +149,172 @@ def parity_table() -> str:
     return "\n".join(lines)
 
 
+def share(numbers: dict[str, Any]) -> str:
+    """Write a mean with its interval, in per cent."""
+    return "{:.0f} % ({:.0f} to {:.0f})".format(*(100 * numbers[key] for key in ("mean", "low", "high")))
+
+
+def reaction_rows(scores: dict[str, Any]) -> list[tuple[str, str, float, float, float, bool]]:
+    """Return (what, measured, value, floor, aim, higher is better) of an evaluation."""
+    smile, nod = scores["reactions"]["smile"], scores["reactions"]["nod"]
+    plain = "{mean:.2f} ({low:.2f} to {high:.2f})".format
+    rows = [
+        ("lips: jaw against the truth, r", scores["lips"]["jaw_open"], 0.90, 0.95, True, plain),
+        ("lips: pucker against the truth, r", scores["lips"]["pucker"], 0.93, 0.97, True, plain),
+        (
+            "smile after a smile, share of the truth's rise",
+            smile["rise_share_of_truth"],
+            0.8,
+            0.9,
+            True,
+            None,
+        ),
+        ("... that a stranger does not get (contingency)", smile["share_of_truth"], 0.7, 0.95, True, None),
+        ("nods after a cue, contingency, share of the truth's", nod["share_of_truth"], 0.5, 0.9, True, None),
+    ]
+    for name, label in (("brow", "raised brows"), ("frown", "frowns"), ("laugh", "laughs")):
+        found = scores["reactions"][name]["share_of_truth"]
+        rows.append((f"{label}, contingency, share of the truth's", found, 0.7, 0.95, True, None))
+    rows += [
+        (f"variance of {group} against the truth", scores["variance_ratio"][group], 0.8, 0.9, True, plain)
+        for group in ("expression", "pose")
+    ]
+    rows.append(("jerk against the truth", scores["jerk_ratio"], 1.3, 1.1, False, plain))
+    table = [
+        (what, (form or (lambda **n: share(n)))(**numbers), numbers["mean"], floor, aim, higher)
+        for what, numbers, floor, aim, higher, form in rows
+    ]
+    error = smile["lag_error_ms"]
+    table.append(("smile: error of the median delay", f"{error:.0f} ms", error, 150, 80, False))
+    if "drift" in scores:
+        for key, what in (("variance", "variance"), ("mean_pose", "mean pose, in deviations")):
+            found, real = (scores["drift"][f"{key}_{whose}"] for whose in ("generated", "truth"))
+            text = f"{found:+.2f} (truth {real:+.2f})"
+            table.append((f"drift in ten minutes: {what}", text, abs(found), 0.10, 0.03, False))
+    return table
+
+
+def verdict(value: float, floor: float, aim: float, higher: bool) -> str:
+    """Say whether a figure reaches its aim, its floor or neither."""
+    sign = 1 if higher else -1
+    return MARKS[
+        "aim" if sign * value >= sign * aim else "floor" if sign * value >= sign * floor else "missed"
+    ]
+
+
+def reaction_table() -> str:
+    """Return "Does it react?": the shipped weights on held-out people, a real person, and preference training."""
+    result = read("evaluate_lab.json")
+    scores = result["scores"]
+    lines = [row("what", "measured (95 %)", "floor", "aim", "reached"), row(*["---"] * 5)]
+    for what, measured, value, floor, aim, higher in reaction_rows(scores):
+        bound = "≥" if higher else "≤"
+        limits = (f"{bound} {number(limit)}" for limit in (floor, aim))
+        lines.append(row(what, measured, *limits, verdict(value, floor, aim, higher)))
+    made, real = scores["habits"]["true_user"], scores["habits"]["truth"]
+    smile = scores["reactions"]["smile"]["answered"]
+    said = (
+        f"{scores['dyads']} held-out conversations of {number(result['settings']['seconds'])} s, streamed freely from "
+        f"the first frame: {100 * smile['true_user']['recall']:.0f} % of the user's smiles are answered (people "
+        f"{100 * smile['truth']['recall']:.0f} %, a stranger's smile {100 * smile['shuffled_user']['recall']:.0f} %) "
+        f"after {smile['true_user']['lag_ms']:.0f} ms ({smile['truth']['lag_ms']:.0f} ms). Blinks a minute "
+        f"{made['blinks_a_minute']:.0f} ({real['blinks_a_minute']:.0f}), nods {made['nods_a_minute']:.1f} "
+        f"({real['nods_a_minute']:.1f}). "
+        f"Measured in {number(result['settings']['minutes'])} minutes on {machine_of(result)}."
+    )
+    return "\n".join([*lines, "", textwrap.fill(said, 118), "", *preference_table(), "", person_sentence()])
+
+
+def preference_table() -> list[str]:
+    """Return every variant of preference training beside the base and plain fine-tuning."""
+    result = read("preference.json")
+    lines = [
+        row(
+            "variant",
+            "all reactions, share of truth",
+            "more than `sft`",
+            "beats the base: reactions",
+            "critic",
+            "lips",
+            "variance",
+        ),
+        row(*["---"] * 7),
+    ]
+    for name, r in result["variants"].items():
+        against, fine = r.get("against base"), r.get("against sft")
+        lips, lively = (
+            [seed[group][key] for seed in r["seeds"]]
+            for group, key in (("lips", "jaw_open"), ("variance_ratio", "expression"))
+        )
+        lines.append(
+            row(
+                name,
+                share(r["contingency_share_of_truth"]),
+                share(fine["share_of_truth_gained"]) if fine else "",
+                share(against["wins by contingency"]) if against else "",
+                share(against["wins by critic"]) if against else "",
+                f"{sum(lips) / len(lips):.3f}",
+                f"{sum(lively) / len(lively):.2f}",
+            )
+        )
+    critic = result["critic"]
+    said = (
+        f"{result['seeds']} seeds, {result['steps']} steps each on {number(60 * result['hours'])} minutes of "
+        f"conversation; {result['conversations']} held-out minutes. The critic tells matched from shuffled pairs in "
+        f"{100 * critic['accuracy']:.0f} % of its windows."
+    )
+    return [*lines, "", textwrap.fill(said, 118)]
+
+
+def person_sentence() -> str:
+    """Say what happened with a real person."""
+    r = read("real_person.json")
+    gain, voice = r["contingency"], r["voice"]
+    said = (
+        f"A real person on video ({r['seconds']:.0f} s, {len(r['smiles_of_the_user_s'])} rises of the tracked smile, "
+        f"{r['seeds']} seeds): the avatar's smile rises by {r['rise']['as filmed']['mean']:.3f} after them, by "
+        f"{r['rise']['shifted']['mean']:.3f} when the same video is shifted in time; difference {gain['mean']:.3f} "
+        f"({gain['low']:.3f} to {gain['high']:.3f}). Mouth open {voice['jaw_in_silence']:.3f} in the voice's silence, "
+        f"{voice['jaw_while_speaking']:.3f} in speech."
+    )
+    return textwrap.fill(said, 118)
+
+
 def read(name: str) -> dict[str, Any]:
     """Read one result."""
     return json.loads((RESULTS / name).read_text("utf-8"))
 
 
-TABLES = {"bench": first_table, "parity": parity_table, "speed": speed_table}
+TABLES = {"bench": first_table, "reaction": reaction_table, "parity": parity_table, "speed": speed_table}
 
 
-def filled(readme: str) -> str:
-    """Return the README with its tables renewed."""
-    for name, table in TABLES.items():
+PAGES = {README: tuple(TABLES), CARD: ("reaction",)}
+
+
+def filled(page: Path) -> str:
+    """Return a page with its tables renewed."""
+    text = page.read_text("utf-8")
+    for name in PAGES[page]:
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
         pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-        if len(pattern.findall(readme)) != 1:
-            raise SystemExit(f"README.md must hold {begin} ... {end} exactly once.")
-        body = table()
-        readme = pattern.sub(lambda _, b=begin, t=body, e=end: f"{b}\n{t}\n{e}", readme)
-    return readme
+        if len(pattern.findall(text)) != 1:
+            raise SystemExit(f"{page.name} must hold {begin} ... {end} exactly once.")
+        body = TABLES[name]()
+        text = pattern.sub(lambda _, b=begin, t=body, e=end: f"{b}\n{t}\n{e}", text)
+    return text
 
 
 def main() -> int:
-    """Write the table or compare it."""
-    old = README.read_text("utf-8")
-    new = filled(old)
-    if old == new:
-        return 0
-    if "--check" in sys.argv[1:]:
-        print("A table in README.md differs from bench/results. Run: python bench/fill_readme.py")
+    """Write the tables or compare them."""
+    renewed = {page: text for page in PAGES if (text := filled(page)) != page.read_text("utf-8")}
+    names = ", ".join(page.name for page in renewed)
+    if renewed and "--check" in sys.argv[1:]:
+        print(f"A table in {names} differs from bench/results. Run: python bench/fill_readme.py")
         return 1
-    README.write_text(new, encoding="utf-8", newline="\n")
-    print("wrote README.md")
+    for page, text in renewed.items():
+        page.write_text(text, encoding="utf-8", newline="\n")
+    if renewed:
+        print(f"wrote {names}")
     return 0
 
 

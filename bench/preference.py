@@ -203,7 +203,7 @@ def table(runs: list[tuple[str, int]], watched: list[dict[str, float]], a: Names
 
 def critic_of(a: Namespace) -> tuple[Critic, dict[str, Any]]:
     """Train the synchrony critic on other seeds, or read it, and say how often it is right."""
-    return train_critic(a.out / "critic", steps=a.critic_steps, progress=False)
+    return train_critic(a.out / "critic", hours=0.1 if a.smoke else 5.0, progress=False)
 
 
 def main() -> None:
@@ -218,7 +218,6 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--conversations", type=int, default=12, help="held-out minutes to judge by")
-    parser.add_argument("--critic-steps", type=int, default=1500)
     parser.add_argument("--workers", type=int, default=2, help="processes that train and stream")
     parser.add_argument(
         "--only", choices=sorted(VARIANTS), help="train and stream this one and judge nothing"
@@ -228,7 +227,7 @@ def main() -> None:
     )
     a = parser.parse_args()
     if a.smoke:
-        a.steps, a.hours, a.seeds, a.conversations, a.critic_steps = 3, 0.05, 1, 2, 20
+        a.steps, a.hours, a.seeds, a.conversations = 3, 0.05, 1, 2
     names = [a.only] if a.only else list(VARIANTS)
     # Seed by seed: whoever stops early has whole seeds.
     runs = [

@@ -1,4 +1,4 @@
-"""Does the avatar answer a real person? A video of somebody's face drives it; the control is the same video, shifted in time.
+"""Does the avatar answer a real person? A video of a face drives it; the control is the same video, shifted in time.
 
     python bench/real_person.py --user ME.mp4 --voice SPEECH.wav --json bench/results/real_person.json
 

@@ -1,61 +1,71 @@
 """Put trained weights into the package, with where they come from.
 
-    avatar-lab train lab --out runs/lab
-    python bench/ship_weights.py runs/lab/generator.safetensors
-    python bench/first.py --json bench/results/first.json
-    python bench/ship_weights.py runs/lab/generator.safetensors --scores bench/results/first.json
+    avatar-lab train lab --out runs/first
+    avatar-lab train lab --checkpoint runs/first/generator.safetensors --seed 3 --out runs/further
+    python bench/ship_weights.py runs/further/generator.safetensors
+    avatar-lab evaluate lab --dyads 200 --long 4 --json bench/results/evaluate_lab.json
+    python bench/ship_weights.py runs/further/generator.safetensors --scores bench/results/evaluate_lab.json
 
     avatar-lab train lab --part one-branch --out runs/fast
     python bench/ship_weights.py runs/fast/generator.safetensors
     python bench/lab_prices.py --json bench/results/lab_prices.json
     python bench/ship_weights.py runs/fast/generator.safetensors --scores bench/results/lab_prices.json
 
-The file is copied to `avatar_lab/weights/PRESET/`, a distilled one beside the other; its manifest entry holds sha256,
-command, data, metrics and hardware.
+Weights that several commands led to name them all, in order: `--made-by COMMAND --made-by COMMAND`. They are written to `avatar_lab/weights/PRESET/`, distilled ones beside the others, with the preset's sampler of
+today (a distilled one keeps its own); the manifest entry holds sha256, commands, data, metrics and hardware.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from avatar_lab.cli.hardware import hardware
-from avatar_lab.model.avatar import FAST_FILE, GENERATOR_FILE
+from avatar_lab.config import preset
+from avatar_lab.model.avatar import FAST_FILE, GENERATOR_FILE, read
 from avatar_lab.model.weights import WEIGHTS_DIR, load_tensors, record_in_manifest
-from avatar_lab.train.recipes import CLIP_SECONDS, LIVELY, ONE_BRANCH_HOURS, RECIPES
+from avatar_lab.train.recipes import CLIP_SECONDS, FURTHER_RECIPES, LIVELY, ONE_BRANCH_HOURS, RECIPES
 
-KEPT = ("lip_correlation", "smile_rise", "smile_contingency", "smile_share_of_truth", "smile_recall", "dyads")
+KEPT = ("lips", "smile_contingency", "smile_share_of_truth", "seams")
 
 
-def entry(meta: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
+def entry(meta: dict[str, Any], commands: list[str], scores: dict[str, Any]) -> dict[str, Any]:
     """Return the manifest entry of a generator."""
     name = meta["config"]["name"]
-    recipe = RECIPES[name]
     fast = meta.get("one_branch", False)
     part = "--part one-branch " if fast else ""
-    hours = ONE_BRANCH_HOURS if fast else recipe.hours
+    hours = ONE_BRANCH_HOURS if fast else RECIPES[name].hours
     source = "guidance of the shipped generator distilled on " if fast else ""
+    own = f"avatar-lab train {name} {part}--steps {meta['steps']} --seed {meta['seed']}"
     return {
-        "command": f"avatar-lab train {name} {part}--steps {meta['steps']} --seed {meta['seed']}",
-        "data": f"{source}{hours:g} h of simulated conversation in clips of {CLIP_SECONDS} s, "
-        f"avatars of reactivity {LIVELY[0]}-{LIVELY[1]}, data_samples/speech, split train",
-        "metrics": {key: scores[key] for key in KEPT if key in scores},
+        "command": "; ".join(commands) or own,
+        "data": f"{source}{hours:g} h of simulated conversation in clips of {CLIP_SECONDS} s"
+        + (f", then {FURTHER_RECIPES[name].hours:g} h of others" if len(commands) > 1 else "")
+        + f"; avatars of reactivity {LIVELY[0]}-{LIVELY[1]}, data_samples/speech, split train",
+        "metrics": scores,
         "hardware": hardware() | {"minutes": meta["minutes"]},
     }
 
 
 def scores_of(path: Path | None, fast: bool) -> dict[str, Any]:
-    """Read the scores of a generator from first.json, or of a distilled one from lab_prices.json."""
+    """Read the scores of a generator from evaluate_lab.json, or of a distilled one from lab_prices.json."""
     if path is None:
         return {}
     found = json.loads(path.read_text("utf-8"))
-    if not fast:
-        return found["details"]["reaction"]
-    row = next(r for name, r in found["variants"].items() if "--fast" in name)
-    return row | {"lip_correlation": row["lips"], "dyads": found["conversations"]}
+    if fast:
+        row = next(r for name, r in found["variants"].items() if "--fast" in name)
+        return {key: row[key] for key in KEPT} | {"dyads": found["conversations"]}
+    scores = found["scores"]
+    return {
+        "dyads": scores["dyads"],
+        "lips": {name: lips["mean"] for name, lips in scores["lips"].items()},
+        "contingency": {name: r["contingency"] for name, r in scores["reactions"].items()},
+        "share_of_truth": {name: r["share_of_truth"] for name, r in scores["reactions"].items()},
+        "jerk_ratio": scores["jerk_ratio"]["mean"],
+    }
 
 
 def main() -> None:
@@ -63,13 +73,21 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("weights", type=Path, help="generator.safetensors of a training")
-    parser.add_argument("--scores", type=Path, help="what bench/first.py or bench/lab_prices.py wrote")
+    parser.add_argument("--made-by", action="append", default=[], help="a command that led to them, in order")
+    parser.add_argument("--minutes", type=float, help="of all trainings together, if there were several")
+    parser.add_argument("--scores", type=Path, help="what avatar-lab evaluate or bench/lab_prices.py wrote")
     chosen = parser.parse_args()
     _, meta = load_tensors(chosen.weights)
     fast = meta.get("one_branch", False)
     target = WEIGHTS_DIR / meta["config"]["name"] / (FAST_FILE if fast else GENERATOR_FILE)
-    shutil.copyfile(chosen.weights, target)
-    record_in_manifest(target, entry(meta, scores_of(chosen.scores, fast)))
+    avatar = read(chosen.weights)
+    if not fast:
+        avatar = replace(avatar, config=replace(avatar.config, sampler=preset(avatar.config.name).sampler))
+    about = {key: meta[key] for key in ("steps", "seed", "minutes", "one_branch") if key in meta}
+    if chosen.minutes is not None:
+        about["minutes"] = meta["minutes"] = chosen.minutes
+    avatar.save(target, about)
+    record_in_manifest(target, entry(meta, chosen.made_by, scores_of(chosen.scores, fast)))
     print(f"shipped {target}")
 
 

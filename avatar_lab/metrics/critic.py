@@ -1,0 +1,94 @@
+"""A synchrony critic: do these two faces belong to one conversation?
+
+    user (all parameters) + avatar (without mouth and lids)  ->  dilated convolutions  ->  one logit a frame, averaged
+
+It is trained to tell true pairs from pairs with somebody else's avatar (`avatar_lab.train.critic`). One that looks
+like the user's own partner gets a higher score than one that only moves well.
+
+What is peculiar: the critic does not see the avatar's mouth and lids. Whose turn it is shows on the mouth, and the
+mouth follows the avatar's own voice; with it the critic would tell pairs apart without any reaction.
+
+Notebook: 09. Source: the idea of a contrastive judge of synchrony is SyncNet's (Chung & Zisserman 2016).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from avatar_lab.data.face import FACE_DIM, FACE_NAMES
+from avatar_lab.errors import ShapeError
+from avatar_lab.metrics.controls import Interval, bootstrap
+from avatar_lab.model.weights import load_tensors, save_tensors
+
+UNSEEN = ("jaw_open", "pucker", "stretch", "blink_left", "blink_right")
+SEEN = [index for index, name in enumerate(FACE_NAMES) if name not in UNSEEN]
+WIDTH, KERNEL, DILATIONS = 48, 5, (1, 2, 4, 8)  # a frame's logit sees 61 frames: 2.4 s
+
+
+class Critic(nn.Module):
+    """Scores pairs of face tracks; above 0 they look matched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(FACE_DIM))
+        self.register_buffer("deviation", torch.ones(FACE_DIM))
+        channels = FACE_DIM + len(SEEN)
+        self.layers = nn.ModuleList(
+            nn.Conv1d(channels if i == 0 else WIDTH, WIDTH, KERNEL, dilation=d, padding=d * (KERNEL // 2))
+            for i, d in enumerate(DILATIONS)
+        )
+        self.norms = nn.ModuleList(nn.GroupNorm(8, WIDTH) for _ in DILATIONS)
+        self.head = nn.Conv1d(WIDTH, 1, 1)
+
+    def fit_scale(self, faces: Float[Tensor, "n t p"]) -> None:
+        """Take over mean and deviation of every parameter from tracks."""
+        flat = faces.reshape(-1, FACE_DIM)
+        self.get_buffer("mean").copy_(flat.mean(0))
+        self.get_buffer("deviation").copy_(flat.std(0).clamp_min(1e-3))
+
+    def forward(self, user: Float[Tensor, "b t p"], avatar: Float[Tensor, "b t p"]) -> Float[Tensor, "b"]:
+        """Return one logit a pair: above 0 means "these two belong together"."""
+        mean, deviation = self.get_buffer("mean"), self.get_buffer("deviation")
+        both = [(face - mean) / deviation for face in (user, avatar)]
+        x = torch.cat([both[0], both[1][..., SEEN]], dim=-1).transpose(1, 2)  # (b, c, t)
+        for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
+            fresh = nn.functional.silu(norm(layer(x)))
+            x = fresh if index == 0 else x + fresh
+        return self.head(x).mean((1, 2))
+
+    @torch.inference_mode()
+    def score(
+        self, user: Float[np.ndarray, "n t p"], avatar: Float[np.ndarray, "_n _t _p"]
+    ) -> Float[np.ndarray, "n"]:
+        """Return the mean logit of every conversation; raises ShapeError for tracks of unequal shape."""
+        if user.shape != avatar.shape:
+            raise ShapeError(f"User and avatar must have one shape; got {user.shape} and {avatar.shape}.")
+        pairs = zip(user, avatar, strict=True)
+        logits = [self(*(torch.from_numpy(f.astype(np.float32))[None] for f in pair)) for pair in pairs]
+        return torch.cat(logits).double().numpy()
+
+    def save(self, path: Path, meta: dict[str, object]) -> None:
+        """Write weights and what is known about them."""
+        save_tensors(path, self.state_dict(), dict(meta))
+
+    @classmethod
+    def read(cls, path: Path) -> tuple[Critic, dict[str, object]]:
+        """Read what `save` wrote; raises CheckpointError when it is missing or damaged."""
+        tensors, meta = load_tensors(path)
+        critic = cls()
+        critic.load_state_dict(tensors)
+        return critic.eval(), meta
+
+
+def win_rate(ours: Float[np.ndarray, "n"], theirs: Float[np.ndarray, "n"]) -> Interval:
+    """Return the share of conversations that `ours` wins, ties as half, with its bootstrap interval.
+
+    >>> win_rate(np.array([1.0, 2.0, 3.0]), np.array([0.0, 2.0, 4.0])).mean
+    0.5
+    """
+    return bootstrap((ours > theirs) + 0.5 * (ours == theirs))

@@ -1,0 +1,92 @@
+"""Votes of people: which of two avatars reacts better? Kept in one local file, counted like the critic's.
+
+A file of JSON lines, one vote each: {"pair", "question", "left", "right", "answer"}. Nothing about who voted is
+written, and nothing leaves the machine. What was shown left and right is drawn from a seed, so that a side has no
+meaning.
+
+Notebook: 09 (does it really react?).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from avatar_lab.errors import ConfigError, MediaError
+from avatar_lab.metrics.controls import Interval, bootstrap_ratio
+
+ANSWERS: Final = ("left", "right", "same")
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One answer: of the pair's two films, `left` and `right` name what was shown where."""
+
+    pair: str
+    question: str
+    left: str
+    right: str
+    answer: str  # one of ANSWERS
+
+    def __post_init__(self) -> None:
+        if self.answer not in ANSWERS:
+            raise ConfigError(f"answer must be one of {', '.join(ANSWERS)}; got {self.answer!r}.")
+        if self.left == self.right:
+            raise ConfigError(f"A vote compares two different films; both are {self.left!r}.")
+
+    def points(self, name: str) -> float:
+        """Return 1 if `name` was preferred, one half for "same", else 0."""
+        if self.answer == "same":
+            return 0.5
+        return float((self.left if self.answer == "left" else self.right) == name)
+
+
+class VoteFile:
+    """Votes in one file; adding is one short write, so a crash loses nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, vote: Vote) -> None:
+        """Append one vote."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(vote)) + "\n")
+
+    def read(self) -> list[Vote]:
+        """Return all votes, oldest first; raises MediaError naming the first line that is none."""
+        if not self.path.exists():
+            return []
+        votes = []
+        for number, line in enumerate(self.path.read_text("utf-8").splitlines(), start=1):
+            try:
+                votes.append(Vote(**json.loads(line)))
+            except (json.JSONDecodeError, TypeError, ConfigError) as error:
+                raise MediaError(
+                    f"{self.path}, line {number} is no vote ({error}). Expected one JSON object with pair, question, "
+                    "left, right, answer; correct or delete that line."
+                ) from error
+        return votes
+
+
+def sides(first: str, second: str, pair: str, seed: int) -> tuple[str, str]:
+    """Return what is shown left and right: drawn from pair and seed, the same whenever it is asked."""
+    rng = np.random.default_rng([seed, *pair.encode()])
+    return (first, second) if rng.random() < 0.5 else (second, first)
+
+
+def votes_won(votes: Sequence[Vote], name: str, question: str) -> Interval:
+    """Return how often `name` was preferred, "same" as half, with its bootstrap interval over pairs.
+
+    Votes on one pair resemble each other, so pairs are drawn, not votes. Raises ShapeError without votes.
+    """
+    cast = [v for v in votes if v.question == question and name in (v.left, v.right)]
+    pairs = sorted({v.pair for v in cast})
+    won = np.array([sum(v.points(name) for v in cast if v.pair == pair) for pair in pairs])
+    count = np.array([float(sum(v.pair == pair for v in cast)) for pair in pairs])
+    return bootstrap_ratio(won, count)
