@@ -195,8 +195,10 @@ def reaction_rows(scores: dict[str, Any]) -> list[tuple[str, str, float, float, 
 
 
 def verdict(value: float, floor: float, aim: float, higher: bool) -> str:
-    """Say whether a figure reaches its aim, its floor or neither."""
+    """Say whether a figure reaches its aim, its floor or neither; more than the truth by a sixth is no aim."""
     sign = 1 if higher else -1
+    if higher and value > 7 / 6:
+        return "floor (more than people)"
     return MARKS[
         "aim" if sign * value >= sign * aim else "floor" if sign * value >= sign * floor else "missed"
     ]

@@ -11,8 +11,9 @@
     python bench/lab_prices.py --json bench/results/lab_prices.json
     python bench/ship_weights.py runs/fast/generator.safetensors --scores bench/results/lab_prices.json
 
-Weights that several commands led to name them all, in order: `--made-by COMMAND --made-by COMMAND`. They are written to `avatar_lab/weights/PRESET/`, distilled ones beside the others, with the preset's sampler of
-today (a distilled one keeps its own); the manifest entry holds sha256, commands, data, metrics and hardware.
+Weights that several commands led to name them all, in order: `--made-by COMMAND --made-by COMMAND`. They are written
+to `avatar_lab/weights/PRESET/`, distilled ones beside the others, with the preset's sampler of today (a distilled one
+keeps its own); the manifest entry holds sha256, commands, data, metrics and hardware.
 """
 
 from __future__ import annotations

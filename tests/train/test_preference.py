@@ -12,6 +12,7 @@ from avatar_lab.config import preset
 from avatar_lab.data.conversation import simulate
 from avatar_lab.errors import ConfigError, ShapeError
 from avatar_lab.model.avatar import Avatar, build
+from avatar_lab.model.weights import load_tensors
 from avatar_lab.motion.space import default_space
 from avatar_lab.train.diffusion_forcing import ForcingConfig
 from avatar_lab.train.loop import LoopConfig
@@ -176,3 +177,30 @@ def test_bad_settings_are_named() -> None:
         PreferenceConfig(beta=0)
     with pytest.raises(ConfigError, match="weight and anchor >= 0"):
         PreferenceConfig(weight=-1)
+
+
+def test_losers_are_made_anew_by_the_policy_and_a_resumed_run_goes_on_with_them(
+    talks: list[Conversation], tmp_path: Path
+) -> None:
+    config = replace(CONFIG, refresh=2)
+    given = losing_tracks(awake(), talks, 0)
+
+    def run(folder: str, steps: int) -> Avatar:
+        loop = LoopConfig(steps=steps, learning_rate=1e-3, warmup=1, save_every=3)
+        return train_preference(
+            awake(), talks, loop, tmp_path / folder, config, tracks=given, progress=False
+        )[0]
+
+    run("whole", 2)
+    assert not (tmp_path / "whole" / "losers.safetensors").exists()
+    run("whole", 3)
+    fresh = load_tensors(tmp_path / "whole" / "losers.safetensors")[0]
+    assert sorted(fresh) == ["000000", "000001", "000002"]
+    assert not torch.equal(fresh["000000"], given[0])
+    read: list[Path] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "avatar_lab.train.preference.load_tensors", lambda path: read.append(path) or load_tensors(path)
+        )
+        run("whole", 4)
+    assert read[0] == tmp_path / "whole" / "losers.safetensors"
