@@ -2,7 +2,7 @@
 
     python bench/preference.py --out runs/preference --json bench/results/preference.json
     python bench/preference.py --out runs/preference --only aligned --seeds 3      # train and stream one, elsewhere
-    python bench/preference.py --out runs/preference --smoke                       # seconds: does everything run?
+    python bench/preference.py --out runs/preference --smoke                       # a minute: does everything run?
 
 All variants start from the same `lab` weights (`--checkpoint`; by default the shipped ones) and see the same windows
 for the same number of steps; `sft` is the control, with the preference term switched off, and `guidance` is the base
@@ -203,7 +203,8 @@ def table(runs: list[tuple[str, int]], watched: list[dict[str, float]], a: Names
 
 def critic_of(a: Namespace) -> tuple[Critic, dict[str, Any]]:
     """Train the synchrony critic on other seeds, or read it, and say how often it is right."""
-    return train_critic(a.out / "critic", hours=0.1 if a.smoke else 5.0, progress=False)
+    budget: dict[str, Any] = {"steps": 30, "hours": 0.1} if a.smoke else {}
+    return train_critic(a.out / "critic", **budget, progress=False)
 
 
 def main() -> None:
