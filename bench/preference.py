@@ -2,7 +2,7 @@
 
     python bench/preference.py --out runs/preference --json bench/results/preference.json
     python bench/preference.py --out runs/preference --only aligned --seeds 3      # train and stream one, elsewhere
-    python bench/preference.py --out runs/preference --smoke                       # a minute: does everything run?
+    python bench/preference.py --out runs/preference --smoke                       # two minutes: does everything run?
 
 All variants start from the same `lab` weights (`--checkpoint`; by default the shipped ones) and see the same windows
 for the same number of steps; `sft` is the control, with the preference term switched off, and `guidance` is the base
