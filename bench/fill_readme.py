@@ -236,11 +236,12 @@ def preference_table() -> list[str]:
             "all reactions, share of truth",
             "more than `sft`",
             "beats the base: reactions",
-            "critic",
+            "critic, raw",
+            "critic, own minus stranger",
             "lips",
             "variance",
         ),
-        row(*["---"] * 7),
+        row(*["---"] * 8),
     ]
     for name, r in result["variants"].items():
         against, fine = r.get("against base"), r.get("against sft")
@@ -255,6 +256,7 @@ def preference_table() -> list[str]:
                 share(fine["share_of_truth_gained"]) if fine else "",
                 share(against["wins by contingency"]) if against else "",
                 share(against["wins by critic"]) if against else "",
+                share(against["wins by critic, own user minus stranger"]) if against else "",
                 f"{sum(lips) / len(lips):.3f}",
                 f"{sum(lively) / len(lively):.2f}",
             )

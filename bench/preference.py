@@ -12,7 +12,8 @@ user), `audio-only` (a model that never had one, the published kind), `aligned` 
 with the own user and with a stranger.
 
 Rows of `variants`: scores of every seed, the mean over seeds with a bootstrap interval over conversations, and how
-often a variant beats base and `sft` conversation by conversation, judged by contingency and by the synchrony critic.
+often a variant beats base and `sft` conversation by conversation, judged by contingency and by the synchrony critic
+(as it is, and own user minus stranger: only the second leaves out what an avatar does without looking at its user).
 What was watched in training (margin, accuracy, winner_change, saturated) stands beside it. Trainings and streams
 resume.
 """
@@ -178,13 +179,15 @@ def table(runs: list[tuple[str, int]], watched: list[dict[str, float]], a: Names
         kept = np.load(folder_of(name, seed, a.out) / f"tracks-{a.conversations}.npz")
         tracks = {key: kept[key].astype(np.float32) for key in ("true_user", "shuffled_user")}
         gained, due = all_reactions(tracks, truth, dyads)
-        synchrony = critic.score(users, tracks["true_user"])
-        per_dyad.setdefault(name, []).append(np.stack([gained, due, synchrony]))
+        synchrony, before_stranger = (
+            critic.score(users, tracks[who]) for who in ("true_user", "shuffled_user")
+        )
+        per_dyad.setdefault(name, []).append(np.stack([gained, due, synchrony, synchrony - before_stranger]))
         row = rows.setdefault(name, {"seeds": []})
         row["seeds"].append({"seed": seed, **scores(tracks, truth, dyads), "training": figures})
     means = {name: np.mean(values, axis=0) for name, values in per_dyad.items()}
     for name, row in rows.items():
-        gained, due, synchrony = means[name]
+        gained, due, synchrony, owed_to_user = means[name]
         row["contingency_share_of_truth"] = asdict(bootstrap_ratio(gained, due))
         for rival in ("base", "sft"):
             if name == rival or rival not in means:
@@ -194,6 +197,7 @@ def table(runs: list[tuple[str, int]], watched: list[dict[str, float]], a: Names
                 "share_of_truth_gained": asdict(difference) | {"excludes_zero": difference.excludes_zero},
                 "wins by contingency": asdict(win_rate(gained, means[rival][0])),
                 "wins by critic": asdict(win_rate(synchrony, means[rival][2])),
+                "wins by critic, own user minus stranger": asdict(win_rate(owed_to_user, means[rival][3])),
             }
     real = critic.score(users, truth)
     for name, row in rows.items():

@@ -2,11 +2,12 @@
 
     user (all parameters) + avatar (without mouth and lids)  ->  dilated convolutions  ->  one logit a frame, averaged
 
-It is trained to tell true pairs from pairs with somebody else's avatar (`avatar_lab.train.critic`). One that looks
-like the user's own partner gets a higher score than one that only moves well.
+It is trained to tell true pairs from pairs with somebody else's avatar (`avatar_lab.train.critic`).
 
-What is peculiar: the critic does not see the avatar's mouth and lids. Whose turn it is shows on the mouth, and the
-mouth follows the avatar's own voice; with it the critic would tell pairs apart without any reaction.
+What is peculiar: the critic does not see the avatar's mouth and lids, for whose turn it is shows on the mouth, and the
+mouth follows the avatar's own voice. That does not leave reactions alone: users answer avatars too, and heads move with
+speech, so an avatar that never reacts can still look matched. So compare an avatar with itself before a stranger, same
+voice and seed: `score(user, with_own_user) - score(user, with_stranger)` is 0 for one that does not look at its user.
 
 Notebook: 09. Source: the idea of a contrastive judge of synchrony is SyncNet's (Chung & Zisserman 2016).
 """
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from avatar_lab.data.face import FACE_DIM, FACE_NAMES
 from avatar_lab.errors import ShapeError
 from avatar_lab.metrics.controls import Interval, bootstrap
-from avatar_lab.model.weights import load_tensors, save_tensors
+from avatar_lab.model.weights import load_strict, load_tensors, save_tensors
 
 UNSEEN = ("jaw_open", "pucker", "stretch", "blink_left", "blink_right")
 SEEN = [index for index, name in enumerate(FACE_NAMES) if name not in UNSEEN]
@@ -65,9 +66,11 @@ class Critic(nn.Module):
     def score(
         self, user: Float[np.ndarray, "n t p"], avatar: Float[np.ndarray, "_n _t _p"]
     ) -> Float[np.ndarray, "n"]:
-        """Return the mean logit of every conversation; raises ShapeError for tracks of unequal shape."""
+        """Return the mean logit of every conversation; raises ShapeError for none, or tracks of unequal shape."""
         if user.shape != avatar.shape:
             raise ShapeError(f"User and avatar must have one shape; got {user.shape} and {avatar.shape}.")
+        if user.ndim != 3 or user.shape[2] != FACE_DIM or 0 in user.shape:
+            raise ShapeError(f"Tracks must have shape (n, t, {FACE_DIM}), n and t >= 1; got {user.shape}.")
         pairs = zip(user, avatar, strict=True)
         logits = [self(*(torch.from_numpy(f.astype(np.float32))[None] for f in pair)) for pair in pairs]
         return torch.cat(logits).double().numpy()
@@ -78,17 +81,25 @@ class Critic(nn.Module):
 
     @classmethod
     def read(cls, path: Path) -> tuple[Critic, dict[str, object]]:
-        """Read what `save` wrote; raises CheckpointError when it is missing or damaged."""
+        """Read what `save` wrote; raises CheckpointError when it is missing, damaged or no critic."""
         tensors, meta = load_tensors(path)
         critic = cls()
-        critic.load_state_dict(tensors)
+        load_strict(critic, tensors, str(path))
         return critic.eval(), meta
 
 
-def win_rate(ours: Float[np.ndarray, "n"], theirs: Float[np.ndarray, "n"]) -> Interval:
+def win_rate(ours: Float[np.ndarray, "n"], theirs: Float[np.ndarray, "_n"]) -> Interval:
     """Return the share of conversations that `ours` wins, ties as half, with its bootstrap interval.
+
+    Raises ShapeError unless both hold one finite score a conversation: NaN would count as lost.
 
     >>> win_rate(np.array([1.0, 2.0, 3.0]), np.array([0.0, 2.0, 4.0])).mean
     0.5
     """
+    if ours.shape != theirs.shape:
+        raise ShapeError(
+            f"Both sides need a score for every conversation; got {ours.shape} and {theirs.shape}."
+        )
+    if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
+        raise ShapeError("Scores must be finite; leave out conversations that have none on either side.")
     return bootstrap((ours > theirs) + 0.5 * (ours == theirs))

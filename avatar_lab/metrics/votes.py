@@ -55,21 +55,27 @@ class VoteFile:
     def add(self, vote: Vote) -> None:
         """Append one vote."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # After a write that broke off, begin a new line: the rest of the old vote must not spoil this one.
+        kept = self.path.read_bytes() if self.path.exists() else b""
+        torn = kept and not kept.endswith(b"\n")
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(vote)) + "\n")
+            file.write(("\n" if torn else "") + json.dumps(asdict(vote)) + "\n")
 
     def read(self) -> list[Vote]:
         """Return all votes, oldest first; raises MediaError naming the first line that is none."""
         if not self.path.exists():
             return []
         votes = []
-        for number, line in enumerate(self.path.read_text("utf-8").splitlines(), start=1):
+        for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
             try:
-                votes.append(Vote(**json.loads(line)))
-            except (json.JSONDecodeError, TypeError, ConfigError) as error:
+                fields = json.loads(line)
+                if not (isinstance(fields, dict) and all(isinstance(v, str) for v in fields.values())):
+                    raise TypeError("not an object of texts")
+                votes.append(Vote(**fields))
+            except (ValueError, TypeError) as error:  # no UTF-8, no JSON and ConfigError are ValueErrors
                 raise MediaError(
-                    f"{self.path}, line {number} is no vote ({error}). Expected one JSON object with pair, question, "
-                    "left, right, answer; correct or delete that line."
+                    f"{self.path}, line {number} is no vote ({error}). Expected one JSON object with the texts pair, "
+                    "question, left, right, answer; correct or delete that line."
                 ) from error
         return votes
 

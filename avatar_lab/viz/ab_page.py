@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 
 import ipywidgets as widgets
 from IPython.display import display
 
-from avatar_lab.errors import ConfigError
+from avatar_lab.errors import ConfigError, MediaError
 from avatar_lab.metrics.controls import Interval
 from avatar_lab.metrics.votes import Vote, VoteFile, sides, votes_won
 
@@ -42,9 +43,12 @@ class Pair:
             raise ConfigError(f"A pair holds two films; {self.name!r} holds {len(self.films)}.")
 
     def film(self, model: str) -> bytes:
-        """Return one film's bytes."""
+        """Return one film's bytes; raises MediaError when its file cannot be read."""
         found = self.films[model]
-        return found if isinstance(found, bytes) else found.read_bytes()
+        try:
+            return found if isinstance(found, bytes) else found.read_bytes()
+        except OSError as error:
+            raise MediaError(f"The film of {model!r} for {self.name!r} cannot be read ({error}).") from error
 
 
 class ABPage:
@@ -53,11 +57,14 @@ class ABPage:
     def __init__(self, pairs: Sequence[Pair], votes: Path, seed: int = 0) -> None:
         if not pairs:
             raise ConfigError("ABPage needs at least one pair of films.")
+        if len({pair.name for pair in pairs}) < len(pairs):
+            raise ConfigError("Pairs need different names, for votes are filed under them.")
         self.file, self.seed = VoteFile(votes), seed
-        answered = {(v.pair, v.question) for v in self.file.read()}
+        # With the films: other models in the same talk are another question.
+        answered = {(v.pair, v.question, frozenset((v.left, v.right))) for v in self.file.read()}
         asked = [(pair, question) for pair in pairs for question in QUESTIONS]
-        self._total = len(asked)
-        self._open = [(p, q) for p, q in asked if (p.name, q) not in answered]
+        self._total, self._models = len(asked), sorted({model for pair in pairs for model in pair.films})
+        self._open = [(p, q) for p, q in asked if (p.name, q, frozenset(p.films)) not in answered]
         self._progress = widgets.HTML()
         self._question = widgets.HTML()
         self._films = widgets.HBox()
@@ -70,7 +77,7 @@ class ABPage:
         }
         for answer, button in self._buttons.items():
             button.on_click(lambda _, a=answer: self.answer(a))
-        note = widgets.HTML(f"<small>Answers stay on this machine, in {votes.name}.</small>")
+        note = widgets.HTML(f"<small>Answers stay on this machine, in {escape(votes.name)}.</small>")
         choices = widgets.HBox(list(self._buttons.values()))
         self.widget = widgets.VBox([self._progress, self._films, self._question, choices, note])
         self._show()
@@ -91,7 +98,10 @@ class ABPage:
         self._show()
 
     def result(self, model: str, question: str = "reaction") -> Interval:
-        """Return how often `model` was preferred, ties as half; raises ShapeError while nobody has voted."""
+        """Return how often `model` was preferred to whatever the file compares it with, ties as half.
+
+        Raises ShapeError while nobody has voted.
+        """
         return votes_won(self.file.read(), model, question)
 
     def _sides(self, pair: Pair) -> tuple[str, str]:
@@ -102,7 +112,7 @@ class ABPage:
         done = self._total - len(self._open)
         self._progress.value = f"<b>{min(done + 1, self._total)} of {self._total}</b>"
         if not self._open:
-            self._question.value = "Thank you. All questions are answered: <code>page.result(name)</code>."
+            self._question.value = f"Thank you. All questions are answered.{self._table()}"
             self._films.children = ()
             for button in self._buttons.values():
                 button.disabled = True
@@ -116,11 +126,28 @@ class ABPage:
                 widgets.VBox(
                     [
                         widgets.HTML(f"<b>{side}</b>"),
-                        widgets.Video(value=pair.film(model), format="mp4", width=320),
+                        # Not by themselves: both have sound, and would talk at once.
+                        widgets.Video(
+                            value=pair.film(model), format="mp4", width=320, autoplay=False, loop=False
+                        ),
                     ]
                 )
                 for side, model in (("Left", left), ("Right", right))
             )
+
+    def _table(self) -> str:
+        """Return all results as an HTML table; shown at the end only, so that nobody votes for the leader."""
+        head = (
+            "<tr><th>question</th><th>model</th><th>preferred</th><th>95 % interval</th><th>pairs</th></tr>"
+        )
+        rows = [
+            f"<tr><td>{text}</td><td>{escape(model)}</td><td>{won.mean:.0%}</td>"
+            f"<td>{won.low:.0%} to {won.high:.0%}</td><td>{won.count}</td></tr>"
+            for question, text in QUESTIONS.items()
+            for model in self._models
+            for won in [self.result(model, question)]
+        ]
+        return f"<table>{head}{''.join(rows)}</table>"
 
     def _ipython_display_(self) -> None:
         display(self.widget)  # pyright: ignore[reportUnusedCallResult]

@@ -80,3 +80,32 @@ def test_bad_votes_are_named(tmp_path: Path) -> None:
         Pair("one", {"base": b""})
     with pytest.raises(ConfigError, match="at least one pair"):
         ABPage([], path)
+    with pytest.raises(ConfigError, match="different names"):
+        ABPage(pairs(1) * 2, tmp_path / "new.jsonl")
+    with pytest.raises(MediaError, match="cannot be read"):
+        ABPage([Pair("one", {"a": tmp_path / "none.mp4", "b": b""})], tmp_path / "new.jsonl")
+
+
+def test_results_are_shown_at_the_end_and_not_before(tmp_path: Path) -> None:
+    page = ABPage(pairs(2), tmp_path / "votes.jsonl")
+    assert page._progress.value == "<b>1 of 4</b>"
+    while page.left_to_answer:
+        assert "<table>" not in page._question.value
+        assert "preferred" not in page._question.value
+        choose(page, "preferred")
+    assert page._question.value.count("<td>preferred</td><td>100%</td>") == len(QUESTIONS)
+    assert page._question.value.count("<td>base</td><td>0%</td>") == len(QUESTIONS)
+
+
+def test_other_models_in_the_same_talk_are_another_question(tmp_path: Path) -> None:
+    first = ABPage(pairs(1), tmp_path / "votes.jsonl")
+    while first.left_to_answer:
+        first.answer("same")
+    other = Pair("talk 0", {"base": b"film a", "tuned": b"film c"})
+    assert ABPage([other], tmp_path / "votes.jsonl").left_to_answer == len(QUESTIONS)
+
+
+def test_films_wait_to_be_started_and_buttons_have_words(tmp_path: Path) -> None:
+    page = ABPage(pairs(1), tmp_path / "votes.jsonl")
+    assert not any(box.children[1].autoplay for box in page._films.children)
+    assert all(button.description and button.tooltip for button in page._buttons.values())
