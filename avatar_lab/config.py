@@ -50,8 +50,10 @@ class AudioConfig:
     )
     hidden: int = 256
     dim: int = 128
+    hop_width: int = 64  # channels of the convolutions at 10 ms; 0: none
 
     def __post_init__(self) -> None:
+        _require(self.hop_width >= 0, f"hop_width must be >= 0; got {self.hop_width}.")
         _require(self.kind in ("mel", "wav2vec2"), f"audio kind must be mel or wav2vec2; got {self.kind!r}.")
         _require(self.context_frames >= 1, f"context_frames must be >= 1; got {self.context_frames}.")
 
@@ -79,6 +81,9 @@ class GeneratorConfig:
     condition_history: int = 62  # frames of the past that one condition frame may attend to
     condition_rope: bool = True  # tell the condition attentions how long ago a frame was
     user_lags: tuple[int, ...] = (0, 5, 10, 15, 20, 25, 30)  # earlier user frames shown side by side
+    sound_lags: tuple[int, ...] = tuple(
+        range(0, 31, 3)
+    )  # the same for what the user is heard to say; (): none
     user_skip: bool = True  # a direct path from the user to the condition, past the softmax
 
     def __post_init__(self) -> None:
@@ -94,6 +99,10 @@ class GeneratorConfig:
         _require(
             len(self.user_lags) > 0 and all(lag >= 0 for lag in self.user_lags),
             f"user_lags must be frames of the past (>= 0); got {self.user_lags}.",
+        )
+        _require(
+            all(lag >= 0 for lag in self.sound_lags),
+            f"sound_lags must be frames of the past (>= 0); got {self.sound_lags}.",
         )
         _require(0 < self.block <= self.window, f"block {self.block} must lie in 1..window ({self.window}).")
         _require(
@@ -214,16 +223,21 @@ class AvatarConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AvatarConfig:
-        """Rebuild from `to_dict`; raises ConfigError naming keys that do not exist."""
+        """Rebuild from `to_dict`; raises ConfigError naming keys that do not exist.
+
+        Files older than `hop_width` and `sound_lags` do not name them: their networks have neither.
+        """
         parts: dict[str, Any] = {
             "audio": AudioConfig,
             "generator": GeneratorConfig,
             "sampler": SamplerConfig,
             "autoencoder": AutoencoderConfig,
         }
+        older: dict[str, dict[str, Any]] = {"audio": {"hop_width": 0}, "generator": {"sound_lags": ()}}
         try:
+            given = {k: {**older.get(k, {}), **values[k]} for k in parts}
             built = {
-                k: build(**{n: tuple(v) if isinstance(v, list) else v for n, v in values[k].items()})
+                k: build(**{n: tuple(v) if isinstance(v, list) else v for n, v in given[k].items()})
                 for k, build in parts.items()
             }
             return cls(name=values["name"], **built)
@@ -235,9 +249,16 @@ PRESETS: Final[Mapping[str, AvatarConfig]] = MappingProxyType(
     {
         "tiny": AvatarConfig(
             "tiny",
-            AudioConfig(hidden=64, dim=32),
+            AudioConfig(hidden=64, dim=32, hop_width=0),
             GeneratorConfig(
-                audio_dim=32, width=64, depth=2, heads=4, window=30, condition_width=64, sigma_frequencies=64
+                audio_dim=32,
+                width=64,
+                depth=2,
+                heads=4,
+                window=30,
+                condition_width=64,
+                sound_lags=(),
+                sigma_frequencies=64,
             ),
             SamplerConfig(nfe=4, steady_hz=2.5),
             AutoencoderConfig(size=32, latent_dim=64, channels=8, max_channels=32, reader=(16, 24, 32)),
@@ -247,7 +268,7 @@ PRESETS: Final[Mapping[str, AvatarConfig]] = MappingProxyType(
         ),
         "paper": AvatarConfig(
             "paper",
-            AudioConfig(kind="wav2vec2", dim=512, context_frames=100),
+            AudioConfig(kind="wav2vec2", dim=512, context_frames=100, hop_width=0),
             GeneratorConfig(
                 motion_dim=512,
                 audio_dim=512,
@@ -260,6 +281,7 @@ PRESETS: Final[Mapping[str, AvatarConfig]] = MappingProxyType(
                 causal_condition=False,
                 condition_rope=False,
                 user_lags=(0,),
+                sound_lags=(),
                 user_skip=False,
             ),
             SamplerConfig(guidance={"audio": 2.0, "user": 1.0}, guidance_form="sum"),

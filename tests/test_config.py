@@ -31,6 +31,7 @@ def test_the_cache_holds_what_window_block_and_lookahead_leave() -> None:
         ({"block": 60}, "block 60 must lie in"),
         ({"lookahead": 9}, "lookahead 9"),
         ({"user_lags": (-1,)}, "user_lags"),
+        ({"sound_lags": (0, -3)}, "sound_lags"),
     ],
 )
 def test_values_that_do_not_fit_are_refused_with_both_numbers(change: dict, message: str) -> None:
@@ -45,3 +46,10 @@ def test_unknown_names_are_refused() -> None:
         SamplerConfig(guidance={"sound": 1.0})
     with pytest.raises(ConfigError, match="Not an avatar configuration"):
         AvatarConfig.from_dict({"name": "x"})
+
+
+def test_older_files_have_neither_convolutions_nor_sound_lags() -> None:
+    values = preset("lab").to_dict()
+    del values["audio"]["hop_width"], values["generator"]["sound_lags"]
+    older = AvatarConfig.from_dict(values)
+    assert (older.audio.hop_width, older.generator.sound_lags) == (0, ())

@@ -34,6 +34,7 @@ class Losers(StrEnum):
     audio_only = "audio-only"
     aligned = "aligned"
     online = "online"
+    pulled = "pulled"
 
 
 LATER_PARTS = (Part.one_branch, Part.preference)  # they start from a trained generator
@@ -60,11 +61,25 @@ def train(
             "for the generator itself, weights to go on from: its last stage alone."
         ),
     ] = None,
+    speech: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of more sentences to train the generator on, made by data_samples/build_speech.py --more."
+        ),
+    ] = None,
+    self_forcing: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Share (0 to 1) of the examples with a clean past that continue the generator's own past instead of "
+            "the true one, against drift; together with --checkpoint.",
+        ),
+    ] = None,
     losers: Annotated[
         Losers,
         typer.Option(
             help="Losing samples (preference): the model without its user; one that never had a user; without its "
-            "user, from the half noised truth; made anew on the way."
+            "user, from the half noised truth; made anew on the way; against winners pulled towards the user."
         ),
     ] = Losers.dropped,
     out: Annotated[
@@ -85,6 +100,12 @@ def train(
         raise ConfigError(
             "--checkpoint names a generator to start from: for --part generator, one-branch or preference."
         )
+    if self_forcing is not None and part is not Part.generator:
+        raise ConfigError(
+            f"--self-forcing is a way to train the generator: for --part generator, not {part.value}."
+        )
+    if self_forcing and checkpoint is None:
+        raise ConfigError("--self-forcing needs weights to go on from: give --checkpoint FILE.")
     if part is Part.autoencoder and minutes is not None:
         raise ConfigError(
             "The autoencoder's budget is given in steps, because its recipe changes on the way."
@@ -92,6 +113,7 @@ def train(
     team = parallel.join() if part is Part.generator else parallel.alone()
     folder = make_folder(out or Path("runs") / f"{preset}-{part.value}")
     if part is Part.generator:
+        overrides: dict[str, Any] = {} if self_forcing is None else {"self_forced": self_forcing}
         _, report = recipes.train_generator(
             preset,
             folder,
@@ -100,8 +122,10 @@ def train(
             hours=hours,
             seed=seed,
             checkpoint=checkpoint,
+            speech=speech,
             on_save=panel_writer(folder),
             team=team,
+            **overrides,
         )
     elif part in LATER_PARTS:
         train_later, usual_hours = {

@@ -25,7 +25,7 @@ from avatar_lab.data.face import FACE_INDEX, clamp, neutral, smooth
 from avatar_lab.data.people import Person, draw_person
 from avatar_lab.data.performance import Dyad, Performance
 from avatar_lab.data.reactions import Act, plan_acts, to_events
-from avatar_lab.data.speech import VOICES, load_corpus
+from avatar_lab.data.speech import VOICES, Corpus, load_corpus
 from avatar_lab.data.visemes import sample_mouth
 from avatar_lab.errors import ConfigError
 
@@ -55,6 +55,7 @@ def simulate(
     seed: int = 0,
     *,
     split: str = "train",
+    corpus: Corpus | None = None,
     user: Person | None = None,
     avatar: Person | None = None,
     reactivity: float | None = None,
@@ -65,6 +66,7 @@ def simulate(
     Parameters
     ----------
     split : which sentences are spoken; "test" has the held-out fifth.
+    corpus : speak the clips of this corpus instead.
     user, avatar : fixed people; drawn from the seed if None (see `cast`).
     reactivity : overrides the avatar's, 0..1.
     noise : imperfection of the *user's* recording, 0 none, 1 a poor webcam: room noise, wrong gain, tracker jitter.
@@ -76,7 +78,7 @@ def simulate(
         raise ConfigError(f"seconds must be positive and at least one frame (1/{FPS} s); got {seconds}.")
     if not noise >= 0:
         raise ConfigError(f"noise must be >= 0; got {noise}.")
-    corpus = load_corpus(split)
+    corpus = corpus or load_corpus(split)
     people = cast(seed, user=user, avatar=avatar, reactivity=reactivity)
     dialogue = plan_dialogue(people, corpus, frames / FPS, np.random.default_rng([seed, 1]))
     acts, sounds = plan_acts(people, dialogue, corpus, frames / FPS, np.random.default_rng([seed, 2]))

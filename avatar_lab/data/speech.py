@@ -3,6 +3,9 @@
 Clips are sentences, backchannels ("mhm", "oh wow") and laughter. A fifth of the *sentences* is held out,
 the same ones in every voice, so a model can be heard on words it never trained on.
 
+A second corpus of the same form may be added for training (`with_more`): thousands of odd sentences, made by
+`data_samples/build_speech.py --more`, too large to ship.
+
 Peculiar: a voice is one Ogg file and is decoded once per process; a clip is a view into it. Mouth tracks
 come from the phoneme times (`visemes.py`) when first asked for, and stay with the clip.
 
@@ -113,8 +116,30 @@ def _load(split: str, folder: Path) -> Corpus:
 
 @lru_cache(maxsize=2)
 def _load_everything(folder: Path) -> tuple[Clip, ...]:
-    index = json.loads((folder / "speech" / "clips.json").read_text(encoding="utf-8"))
-    sounds = {number: _decode(folder / "speech" / f"voice_{number}.ogg") for number in range(VOICES)}
+    return _read(folder / "speech")
+
+
+@lru_cache(maxsize=2)
+def with_more(folder: Path) -> Corpus:
+    """Return the training clips together with those of `folder`, which `build_speech.py --more` made.
+
+    Raises MediaError if there is no such corpus, ConfigError if it holds held-out sentences.
+    """
+    if not (folder / "clips.json").is_file():
+        raise MediaError(
+            f"A speech corpus (clips.json, voice_0.ogg, ...) was expected in {folder}, but it is not there. "
+            f"Make it: python data_samples/build_speech.py --more 1000 --out {folder}"
+        )
+    more, held_out = _read(folder), {clip.text for clip in load_corpus("test").clips}
+    told = sorted({clip.text for clip in more} & held_out) + [c.text for c in more if c.split != "train"]
+    if told:
+        raise ConfigError(f"{folder} is for training, but it holds held-out sentences such as {told[0]!r}.")
+    return Corpus(load_corpus("train").clips + more, "train")
+
+
+def _read(folder: Path) -> tuple[Clip, ...]:
+    index = json.loads((folder / "clips.json").read_text(encoding="utf-8"))
+    sounds = {number: _decode(folder / f"voice_{number}.ogg") for number in range(VOICES)}
     return tuple(_clip(entry, sounds[entry["voice"]]) for entry in index["clips"])
 
 

@@ -8,10 +8,10 @@
                  -> Linear -> condition
 
 What is peculiar, against the published encoder (all switches of `GeneratorConfig`, all off in `paper`):
-`causal_condition` forbids a look at the window's future; `condition_history` and `condition_rope` let a frame
-look back two seconds and know how long ago something was; `user_lags` shows user frames of the last second
-side by side and `user_skip` carries them past the softmax. Reactions come 0.3-1.2 s after their cause: a condition
-that sees only "now" cannot learn them.
+`causal_condition` forbids a look at the window's future; `condition_history` and `condition_rope` let a frame look
+back two seconds and know how long ago something was; `user_lags` and `sound_lags` show what the user did and said in
+the last second side by side, and `user_skip` carries that past the softmax. Reactions come 0.3-1.2 s after their
+cause: a condition that sees only "now" cannot learn them.
 
 Notebook: 06. Source: Avatar Forcing, section 3.2.
 """
@@ -33,6 +33,7 @@ class ConditionState(NamedTuple):
     """What a stream remembers: recent user motion, and keys and values of both attentions."""
 
     user_motion: Float[Tensor, "b m k"]
+    user_sound: Float[Tensor, "b s a"]
     user_keys: Float[Tensor, "b h n d"]
     user_values: Float[Tensor, "b h n d"]
     joint_keys: Float[Tensor, "b h n d"]
@@ -54,6 +55,13 @@ class DualMotionEncoder(nn.Module):
             nn.LayerNorm(width),
             nn.SiLU(),
         )
+        self.sound_embedder = None
+        if config.sound_lags:
+            norm = nn.LayerNorm(width)
+            nn.init.zeros_(norm.weight)  # as if it were not there, until it has learned
+            self.sound_embedder = nn.Sequential(
+                nn.Linear(config.audio_dim * len(config.sound_lags), width), norm
+            )
         # Published sizes need no projection: audio features and condition are both 512 wide.
         same = config.audio_dim == width
         self.user_audio_in = nn.Identity() if same else nn.Linear(config.audio_dim, width)
@@ -69,10 +77,11 @@ class DualMotionEncoder(nn.Module):
         """Return the state of a stream that has seen and heard nothing."""
         c = self.config
         motion = self.out.weight.new_zeros(batch, max(c.user_lags), c.motion_dim)
+        sound = self.out.weight.new_zeros(batch, max(c.sound_lags, default=0), c.audio_dim)
         nothing = self.out.weight.new_zeros(
             batch, c.condition_heads, 0, c.condition_width // c.condition_heads
         )
-        return ConditionState(motion, nothing, nothing, nothing, nothing)
+        return ConditionState(motion, sound, nothing, nothing, nothing, nothing)
 
     def forward(
         self,
@@ -87,26 +96,23 @@ class DualMotionEncoder(nn.Module):
         `causal_condition` off every call stands alone, as in the released program.
         """
         state = state if state is not None else self.initial_state(user_motion.shape[0])
-        lagged, motion_tail = self._lagged(user_motion, state.user_motion)
-        motion = self.motion_embedder(lagged)
+        lagged, motion_tail = side_by_side(user_motion, state.user_motion, self.config.user_lags)
+        motion, sound_tail = self.motion_embedder(lagged), state.user_sound
+        if self.sound_embedder is not None:
+            lagged, sound_tail = side_by_side(user_audio, state.user_sound, self.config.sound_lags)
+            motion = motion + self.sound_embedder(lagged)
 
-        seen = self._look_back(self.user_attention, motion, self.user_audio_in(user_audio), state[1:3])
+        past, met_past = (state.user_keys, state.user_values), (state.joint_keys, state.joint_values)
+        seen = self._look_back(self.user_attention, motion, self.user_audio_in(user_audio), past)
         user = nn.functional.silu(self.norm_user(motion + seen[0]))
         voice = self.avatar_audio_in(avatar_audio)
-        met = self._look_back(self.joint_attention, voice, user, state[3:5])
+        met = self._look_back(self.joint_attention, voice, user, met_past)
         joint = nn.functional.silu(self.norm_joint(voice + met[0]))
 
         condition = self.out(joint)
         if self.skip is not None:
             condition = condition + self.skip(user)
-        return condition, ConditionState(motion_tail, *seen[1], *met[1])
-
-    def _lagged(self, motion: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Show each frame its own user motion and that of `user_lags` frames ago, side by side."""
-        reach, frames = past.shape[1], motion.shape[1]
-        stream = torch.cat([past, motion], dim=1)
-        views = [stream[:, reach - lag : reach - lag + frames] for lag in self.config.user_lags]
-        return torch.cat(views, dim=-1), stream[:, frames:]
+        return condition, ConditionState(motion_tail, sound_tail, *seen[1], *met[1])
 
     def _look_back(
         self, attention: HistoryAttention, query: Tensor, source: Tensor, past: tuple[Tensor, ...]
@@ -123,3 +129,13 @@ class DualMotionEncoder(nn.Module):
         out = attention(query, keys, values, turn, mask)
         keep = max(0, keys.shape[2] - config.condition_history)
         return out, (keys[:, :, keep:], values[:, :, keep:])
+
+
+def side_by_side(
+    signal: Float[Tensor, "b t d"], past: Float[Tensor, "b m d"], lags: tuple[int, ...]
+) -> tuple[Float[Tensor, "b t ld"], Float[Tensor, "b m d"]]:
+    """Show each frame of `signal` its own values and those of `lags` frames ago; return also the new past."""
+    reach, frames = past.shape[1], signal.shape[1]
+    stream = torch.cat([past, signal], dim=1)
+    views = [stream[:, reach - lag : reach - lag + frames] for lag in lags]
+    return torch.cat(views, dim=-1), stream[:, frames:]

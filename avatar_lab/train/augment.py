@@ -1,8 +1,8 @@
 """Make simulated users look and sound like people in front of a webcam.
 
 A real person sits off-centre, looks past the camera, moves more than the simulator's people, smiles more or
-less, and has a room around them. What is varied here is how the user is *recorded*; what the avatar answers
-stays the same.
+less, turns away so that the tracker loses them, has another throat and microphone, and a room around them. What is
+varied here is how the user is *recorded*; what the avatar answers stays the same.
 
 Notebook: 05 (train the generator).
 """
@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from avatar_lab.audio.mel import HOPS_PER_FRAME
 from avatar_lab.data.face import FACE_INDEX, FACE_NAMES
 from avatar_lab.motion.space import MotionSpace
 
@@ -43,7 +44,16 @@ class UserAugmentation:
     )
     gain: tuple[float, float] = (0.7, 1.3)  # of each expression
     noise: float = 0.05  # tracker noise, in coefficients
+    lost: float = 0.15  # share of the users whom the tracker loses once: it holds its last value
+    lost_frames: tuple[int, int] = (4, 30)  # for how long
     room: float = 0.3  # highest noise floor, in log-mel units (0.3 is 24 dB above silence)
+    tilt: float = (
+        0.08  # standard deviation of a microphone's gain from middle to highest band, in log-mel units
+    )
+    dull: float = 0.25  # share of the microphones that hear nothing above some band
+    throat: float = (
+        0.05  # standard deviation of the log of formants' places, as between long and short throats
+    )
 
 
 class Augmenter:
@@ -75,7 +85,43 @@ class Augmenter:
         ramp = torch.linspace(0, 1, frames)[:, None]
         drift = ends[:, :1] + 0.3 * ramp * (ends[:, 1:] - ends[:, :1])
         noise = self.config.noise * torch.randn(motion.shape, generator=generator)
-        return (face + drift - self.mean) @ self.forward + noise
+        return self.lose((face + drift - self.mean) @ self.forward + noise, generator)
+
+    def lose(self, motion: Float[Tensor, "b t k"], generator: torch.Generator) -> Float[Tensor, "b t k"]:
+        """Hold the last value for a while, in a share of the users: what a tracker does that has lost its face."""
+        batch, frames, _ = motion.shape
+        shortest, longest = self.config.lost_frames
+        start = torch.randint(1, max(2, frames), (batch, 1), generator=generator)
+        length = torch.randint(shortest, longest + 1, (batch, 1), generator=generator)
+        lost = torch.rand(batch, 1, generator=generator) < self.config.lost
+        frame = torch.arange(frames)[None]
+        held = lost & (frame >= start) & (frame < start + length)
+        source = torch.where(held, start - 1, frame)
+        return motion.gather(1, source[..., None].expand_as(motion))
+
+    def record(self, mel: Float[Tensor, "b t f"], generator: torch.Generator) -> Float[Tensor, "b t f"]:
+        """Let another throat speak into another microphone in some room; silence stays silence but for the room.
+
+        Columns of `mel` are hops times bands, as `log_mel` returns them.
+        """
+        config, batch = self.config, len(mel)
+        bands = mel.unflatten(-1, (HOPS_PER_FRAME, -1))
+        count = bands.shape[-1]
+        middle = torch.linspace(-1, 1, count)
+
+        stretch = (config.throat * torch.randn(batch, 1, generator=generator)).exp()
+        source = (torch.arange(count) * stretch).clamp(0, count - 1)
+        low, part = source.floor().long(), source - source.floor()
+        high = (low + 1).clamp_max(count - 1)
+        low, high = (i[:, None, None].expand_as(bands) for i in (low, high))
+        bands = bands.gather(-1, low).lerp(bands.gather(-1, high), part[:, None, None].expand_as(bands))
+
+        gain = config.tilt * torch.randn(batch, 1, generator=generator) * middle
+        ends = torch.randint(count // 2, count, (batch, 1), generator=generator)
+        dull = torch.rand(batch, 1, generator=generator) < config.dull
+        gain = gain - 2.0 * (dull & (torch.arange(count)[None] > ends))
+        audible = (bands / 0.1).clamp(0, 1)
+        return self.room((bands + gain[:, None, None] * audible).clamp_min(0).flatten(2), generator)
 
     def room(self, mel: Float[Tensor, "b t f"], generator: torch.Generator) -> Float[Tensor, "b t f"]:
         """Raise the noise floor to a random level, as rooms and microphones do."""

@@ -33,6 +33,7 @@ from avatar_lab.motion.space import MotionSpace
 from avatar_lab.train.augment import Augmenter, UserAugmentation
 from avatar_lab.train.loop import LoopConfig, LoopReport, fit
 from avatar_lab.train.parallel import Team, alone
+from avatar_lab.train.self_forcing import check_share, draw_past_sigma, own_past
 from avatar_lab.train.windows import Batch, Conversation, draw_batch, to_conversation
 
 
@@ -55,8 +56,12 @@ class ForcingConfig:
         }
     )
     clean_past: float = 0.0  # share of examples with a stream's noise levels; 0 is the paper
+    self_forced: float = 0.0  # share of *those* whose past the network makes itself (`self_forcing`)
     fresh_start: float = 0.15  # share of batches without history, as at the start of a session
     augment: UserAugmentation = field(default_factory=UserAugmentation)
+
+    def __post_init__(self) -> None:
+        check_share(self.self_forced, self.clean_past)
 
 
 def velocity_error(
@@ -91,6 +96,8 @@ class Drawn:
     clean: Float[Tensor, "b n k"]
     noise: Float[Tensor, "b n k"]
     sigma: Float[Tensor, "b n"]
+    past_sigma: Float[Tensor, "b n"]  # from which level the network makes the past itself; 0: it stays true
+    past_noise: Float[Tensor, "b n k"]  # for that; zeros where nobody is self-forced
 
     @property
     def counts(self) -> Float[Tensor, "b n"]:
@@ -119,10 +126,15 @@ class ForcingModule(nn.Module):
         user = keep_mask(count, drop["user"], generator)
         keep = {n: keep_mask(count, p, generator) for n, p in drop.items() if n != "user"}
         user_motion = self.augment.motion(batch.user_motion, generator)
-        user_mel = self.augment.room(batch.user_mel, generator)
-        avatar_mel = self.augment.room(batch.avatar_mel, generator)
+        user_mel = self.augment.record(batch.user_mel, generator)
+        avatar_mel = self.augment.record(batch.avatar_mel, generator)
         block = self.generator.config.block
         sigma = block_sigma(count, clean.shape[1], block, generator)
+        sigma = clean_past_sigma(sigma, self.config.clean_past, block, generator)
+        noise = torch.randn(clean.shape, generator=generator)
+        forced = self.config.self_forced  # drawn last: without it, all the rest is as it ever was
+        past_sigma = draw_past_sigma(sigma, forced, generator)
+        past_noise = torch.randn(clean.shape, generator=generator) if forced else torch.zeros_like(clean)
         return Drawn(
             user_motion=user_motion * user * keep["user_motion"],
             user_mel=user_mel,
@@ -131,8 +143,10 @@ class ForcingModule(nn.Module):
             keep_avatar_audio=keep["avatar_audio"],
             reference=batch.reference * keep["reference"][:, 0],
             clean=clean,
-            sigma=clean_past_sigma(sigma, self.config.clean_past, block, generator),
-            noise=torch.randn(clean.shape, generator=generator),
+            noise=noise,
+            sigma=sigma,
+            past_sigma=past_sigma,
+            past_noise=past_noise,
         )
 
     def condition(self, drawn: Drawn) -> Float[Tensor, "b h d"]:
@@ -146,10 +160,13 @@ class ForcingModule(nn.Module):
 
     def errors(self, drawn: Drawn) -> Float[Tensor, "b n"]:
         """Return the error of the predicted velocity per frame; 0 for clean frames."""
-        condition, clean = self.condition(drawn), drawn.clean
+        condition, clean, reference = self.condition(drawn), drawn.clean, drawn.reference
         lead = min(condition.shape[1], clean.shape[1] + self.generator.config.cross_window)
-        noisy, target = interpolate(clean, drawn.noise, drawn.sigma), velocity_target(clean, drawn.noise)
-        predicted = self.generator(noisy, drawn.sigma, condition[:, -lead:], drawn.reference).velocity
+        seen = condition[:, -lead:]
+        target = velocity_target(clean, drawn.noise)  # of the truth, whatever past is shown
+        shown = own_past(self.generator, clean, drawn.past_noise, drawn.past_sigma, seen, reference)
+        noisy = interpolate(shown, drawn.noise, drawn.sigma)
+        predicted = self.generator(noisy, drawn.sigma, seen, reference).velocity
         return velocity_error(predicted, target, self.config.loss) * drawn.counts
 
     def loss(self, batch: Batch, generator: torch.Generator, team: Team | None = None) -> Float[Tensor, ""]:

@@ -9,6 +9,9 @@ the user and in nothing else. Pass another avatar for the published kind. Pairs 
 starts from the half noised truth (`level` below 1), so that both heads hold themselves alike and differ in what the
 voice alone cannot tell.
 
+`winning_tracks` makes the other half of a pair by the same model: the same noise and voice, but with a strong pull
+towards the user. Then winner and loser are equally artificial, and a preference cannot be won by looking real.
+
 Notebook: 08 (preference without labels). Source: Avatar Forcing, section 3.4; DenseDPO (Wu et al. 2025) for alignment.
 """
 
@@ -31,7 +34,6 @@ from avatar_lab.model.block_sampler import BlockSampler, Grid
 from avatar_lab.train.windows import Conversation
 
 
-@torch.inference_mode()
 def losing_tracks(
     avatar: Avatar,
     conversations: Sequence[Conversation],
@@ -53,6 +55,36 @@ def losing_tracks(
     All conversations are streamed at once and must have one length, a whole number of blocks. Costs `nfe + 1` passes
     of at most two branches a block.
     """
+    return _tracks(avatar, conversations, seed, user=0.0, level=level, progress=progress)
+
+
+def winning_tracks(
+    avatar: Avatar,
+    conversations: Sequence[Conversation],
+    seed: int,
+    *,
+    user: float,
+    progress: bool = False,
+) -> list[Float[Tensor, "t k"]]:
+    """Generate the avatar's motion with the guidance weight `user` on its user; otherwise as `losing_tracks`.
+
+    Raises ConfigError for a weight that is not positive.
+    """
+    if not user > 0:
+        raise ConfigError(f"The pull towards the user must be > 0; got {user}.")
+    return _tracks(avatar, conversations, seed, user=user, level=1.0, progress=progress)
+
+
+@torch.inference_mode()
+def _tracks(
+    avatar: Avatar,
+    conversations: Sequence[Conversation],
+    seed: int,
+    *,
+    user: float,
+    level: float,
+    progress: bool,
+) -> list[Tensor]:
     if not 0 < level <= 1:
         raise ConfigError(f"level must lie in ]0, 1]; got {level}.")
     ears, generator = avatar.audio_encoder, avatar.generator
@@ -62,18 +94,21 @@ def losing_tracks(
     if any(talk.frames != frames for talk in conversations) or frames % block:
         raise ShapeError(f"Conversations must share one length, in whole blocks of {block} frames.")
     voice, _ = ears.encode_mel(torch.stack([talk.avatar_mel for talk in conversations]).float())
-    silence = torch.zeros_like(voice)
-    nobody = voice.new_zeros(*voice.shape[:2], generator.config.motion_dim)
+    heard, _ = ears.encode_mel(torch.stack([talk.user_mel for talk in conversations]).float())
+    seen = torch.stack([talk.user_motion for talk in conversations]).float()
     reference = torch.stack([talk.reference for talk in conversations])
     sampler = avatar.config.sampler
-    dropped = branches({"audio": sampler.guidance["audio"], "user": 0.0}, "sum")
+    pulls = branches(
+        {"audio": sampler.guidance["audio"], "user": user}, "nested"
+    )  # user 0: none sees the user
     grid, noise = level * sigma_grid(sampler.nfe), torch.Generator().manual_seed(seed)
-    motion = BlockSampler(generator, dropped, Grid(grid, grid), reference)
+    motion = BlockSampler(generator, pulls, Grid(grid, grid), reference)
     truth = torch.stack([talk.avatar_motion for talk in conversations]).float()
-    memory, heard, made = motion.start(), None, []
-    for start in tqdm(range(0, frames, block), disable=not progress, unit="block", desc="losing samples"):
+    memory, known, made = motion.start(), None, []
+    what = "winning samples" if user else "losing samples"
+    for start in tqdm(range(0, frames, block), disable=not progress, unit="block", desc=what):
         now = slice(start, start + block)
-        condition, heard = motion.conditions(nobody[:, now], silence[:, now], voice[:, now], heard)
+        condition, known = motion.conditions(seen[:, now], heard[:, now], voice[:, now], known)
         plan = motion.plan(memory, condition, block)
         drawn = torch.randn(len(conversations), block, generator.config.motion_dim, generator=noise)
         moved, _ = motion.denoise(plan, (1 - level) * truth[:, now] + level * drawn)

@@ -5,6 +5,7 @@
     L     = L_DF + weight * L_DPO
 
 m_w is the true motion, m_l one generated without the user (`losers.py`), v_ref a frozen copy of the stage-1 weights.
+With `winner_pull` both are generated, and m_w with a strong pull towards the user; L_DF stays on the true motion.
 
 What is peculiar: four mistakes are easy here and each makes a loss that falls nicely and teaches nothing; a test
 guards against each. The mean over frames is taken *outside* the log-sigmoid; both members of a pair get the same noise
@@ -35,7 +36,7 @@ from avatar_lab.model.avatar import Avatar, build
 from avatar_lab.model.weights import load_tensors, save_tensors
 from avatar_lab.train.diffusion_forcing import ForcingConfig, ForcingModule, velocity_error
 from avatar_lab.train.loop import LoopConfig, LoopReport, fit
-from avatar_lab.train.losers import losing_tracks, with_tracks
+from avatar_lab.train.losers import losing_tracks, winning_tracks, with_tracks
 from avatar_lab.train.windows import Batch, Conversation, draw_batch
 
 SATURATED = 4.0  # |beta * margin| from which a frame's gradient is below 2 % of the largest
@@ -53,13 +54,17 @@ class PreferenceConfig:
     loser_level: float = (
         1.0  # sigma from which losing samples are made; below 1 they are aligned with the truth
     )
+    winner_pull: float = (
+        0.0  # guidance weight of the user in generated winners; 0: the winner is the true motion
+    )
     cue_share: float = 0.5  # of windows that hold a reaction; both members of a pair are cut alike
     forcing: ForcingConfig = field(default_factory=lambda: ForcingConfig(batch=8, clean_past=0.6))
 
     def __post_init__(self) -> None:
-        if self.beta <= 0 or min(self.weight, self.anchor) < 0:
+        if self.beta <= 0 or min(self.weight, self.anchor, self.winner_pull) < 0:
             raise ConfigError(
-                f"beta must be > 0, weight and anchor >= 0; got {self.beta}, {self.weight} and {self.anchor}."
+                "beta must be > 0, weight, anchor and winner_pull >= 0; "
+                f"got {self.beta}, {self.weight}, {self.anchor} and {self.winner_pull}."
             )
 
 
@@ -146,10 +151,10 @@ class PreferenceModule(nn.Module):
         return preference_loss(winner, loser, counts, self.config.beta, self.config.anchor)
 
     def loss(
-        self, preferred: Batch, losing: Batch, generator: torch.Generator
+        self, true: Batch, preferred: Batch, losing: Batch, generator: torch.Generator
     ) -> tuple[Float[Tensor, ""], dict[str, float]]:
-        """Return `L_DF + weight * L_DPO` and everything that is watched."""
-        forcing = self.policy.loss(preferred, generator)
+        """Return `L_DF + weight * L_DPO` and everything that is watched; `preferred` is `true` in the paper."""
+        forcing = self.policy.loss(true, generator)
         if self.config.weight == 0:
             return forcing, {"forcing": forcing.item()}
         judged = self.judge(preferred, losing, generator)
@@ -170,20 +175,18 @@ def full_velocity(
     return module.generator(noisy, sigma, seen, reference).velocity
 
 
-def draw_pairs(
-    preferred: Sequence[Conversation],
-    losing: Sequence[Conversation],
+def draw_alike(
+    versions: Sequence[Sequence[Conversation]],
     config: PreferenceConfig,
     window: int,
     generator: torch.Generator,
-) -> tuple[Batch, Batch]:
-    """Cut the same windows out of true and losing conversations, by drawing twice from one state."""
-    state, cut = generator.get_state(), []
-    for talks in (preferred, losing):
+) -> tuple[Batch, ...]:
+    """Cut the same windows out of several versions of the same conversations, by drawing each from one state."""
+    state, cut, forcing = generator.get_state(), [], config.forcing
+    for talks in versions:
         generator.set_state(state)
-        forcing = config.forcing
         cut.append(draw_batch(talks, forcing.batch, window, forcing.history, config.cue_share, generator))
-    return cut[0], cut[1]
+    return tuple(cut)
 
 
 def train_preference(
@@ -195,6 +198,7 @@ def train_preference(
     *,
     loser: Avatar | None = None,
     tracks: Sequence[Float[Tensor, "t k"]] | None = None,
+    winners: Sequence[Float[Tensor, "t k"]] | None = None,
     progress: bool = True,
 ) -> tuple[Avatar, LoopReport]:
     """Train (or go on training) preference in `out`; the result is also written to `out/generator.safetensors`.
@@ -203,7 +207,8 @@ def train_preference(
     ----------
     loser : who makes the losing samples with the user dropped; by default `avatar` itself. The published kind is a
         model that was trained on audio alone.
-    tracks : losing samples that `losing_tracks` has made already, one a conversation.
+    tracks, winners : what `losing_tracks` and `winning_tracks` have made already, one a conversation; winners only
+        where `config.winner_pull` asks for them.
 
     Notes
     -----
@@ -229,13 +234,17 @@ def train_preference(
         with_tracks(conversations, tracks) if tracks else list(conversations)
     )  # plain fine-tuning needs none
 
+    if winners is None and config.winner_pull and config.weight > 0:
+        winners = winning_tracks(avatar, conversations, loop.seed, user=config.winner_pull, progress=progress)
+    preferred = with_tracks(conversations, winners) if winners else conversations
+
     def compute_loss(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         if config.refresh and step and step % config.refresh == 0:
             fresh = made_by(policy, loop.seed + step)
             losing[:] = with_tracks(conversations, fresh)
             save_tensors(kept, {f"{index:06d}": track for index, track in enumerate(fresh)}, {"step": step})
-        pairs = draw_pairs(conversations, losing, config, window, generator)
-        return module.loss(*pairs, generator)
+        true, won, lost = draw_alike((conversations, preferred, losing), config, window, generator)
+        return module.loss(true, won, lost, generator)
 
     report = fit(module, compute_loss, loop, out, progress=progress)
     made = replace(policy, autoencoder=avatar.autoencoder).eval()

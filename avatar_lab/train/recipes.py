@@ -20,8 +20,9 @@ from tqdm.auto import tqdm
 from avatar_lab.config import preset
 from avatar_lab.data.conversation import simulate
 from avatar_lab.data.performance import Dyad
+from avatar_lab.data.speech import Corpus, with_more
 from avatar_lab.errors import ConfigError
-from avatar_lab.model.avatar import Avatar, load
+from avatar_lab.model.avatar import Avatar, build, load
 from avatar_lab.motion.space import MotionSpace, default_space
 from avatar_lab.train.diffusion_forcing import ForcingConfig, train
 from avatar_lab.train.loop import LoopConfig, LoopReport
@@ -34,12 +35,14 @@ CLIP_SECONDS = 60
 ONE_BRANCH_HOURS = 4.0
 PREFERENCE_HOURS, PREFERENCE_STEPS, PREFERENCE_SEED = 0.5, 300, 70
 # Losing samples: the same model without its user; one that never had a user (published); without its user, from the
-# half noised truth; without its user, made anew by the policy on its way.
+# half noised truth; without its user, made anew by the policy on its way; without its user, against winners that the
+# same model made with twice the usual pull towards the user.
 LOSERS = {
     "dropped": PreferenceConfig(),
     "audio-only": PreferenceConfig(),
     "aligned": PreferenceConfig(loser_level=0.7),
     "online": PreferenceConfig(refresh=100),
+    "pulled": PreferenceConfig(winner_pull=6.0),
 }
 FURTHER = "further"  # the last stage again, from weights that exist
 LIVELY = (0.75, 1.0)  # reactivity of the avatars that are learned from; most simulated listeners are stiff
@@ -88,25 +91,36 @@ FURTHER_RECIPES: dict[str, Recipe] = {
 
 
 def conversations(
-    hours: float, seed: int, split: str = "train", seconds: float = CLIP_SECONDS
+    hours: float,
+    seed: int,
+    split: str = "train",
+    seconds: float = CLIP_SECONDS,
+    corpus: Corpus | None = None,
 ) -> Iterator[Dyad]:
-    """Simulate `hours` of conversation in clips of `seconds`, with lively avatars and imperfect recordings."""
+    """Simulate `hours` of conversation in clips of `seconds`, with lively avatars and imperfect recordings.
+
+    The sentences are those of `split`, or of `corpus`.
+    """
     rng = np.random.default_rng([seed, 77])
     for index in range(max(1, round(hours * 3600 / seconds))):
         yield simulate(
             seconds,
             seed=int(seed * 1_000_000 + index),
-            split=split,  # pyright: ignore[reportArgumentType]
+            split=split,
+            corpus=corpus,
             reactivity=float(rng.uniform(*LIVELY)),
             noise=float(rng.uniform(0, 0.6)),
         )
 
 
-def prepare(name: str, hours: float, seed: int, progress: bool) -> list[Conversation]:
-    """Simulate and featurise the training data of a preset."""
+def prepare(
+    name: str, hours: float, seed: int, progress: bool, speech: Path | None = None
+) -> list[Conversation]:
+    """Simulate and featurise the training data of a preset; `speech` is a corpus to be added to the shipped one."""
     space, bands = default_space(), preset(name).audio.bands
     total = max(1, round(hours * 3600 / CLIP_SECONDS))
-    dyads = tqdm(conversations(hours, seed), total=total, disable=not progress, unit="min", desc="simulate")
+    talks = conversations(hours, seed, corpus=None if speech is None else with_more(speech))
+    dyads = tqdm(talks, total=total, disable=not progress, unit="min", desc="simulate")
     return [to_conversation(dyad, space, bands) for dyad in dyads]
 
 
@@ -119,6 +133,7 @@ def train_generator(
     hours: float | None = None,
     seed: int = 0,
     checkpoint: Path | None = None,
+    speech: Path | None = None,
     progress: bool = True,
     on_save: Callable[[Avatar], None] | None = None,
     team: Team | None = None,
@@ -131,12 +146,14 @@ def train_generator(
     steps, minutes : budget of all stages together; the recipe's steps when neither is given.
     hours : of simulated conversation.
     checkpoint : weights that `avatar-lab train` wrote, to go on from: only the last stage is run (`FURTHER_RECIPES`).
+    speech : folder of a second corpus (`data.speech.with_more`): more sentences, better lips.
     on_save, team : see `diffusion_forcing.train`.
-    forcing : fields of `ForcingConfig` to override in every stage.
+    forcing : fields of `ForcingConfig` to override in every stage, such as `self_forced` (needs `checkpoint`).
 
     Raises
     ------
-    ConfigError : no recipe of that name, weights of another preset, or a batch that the team cannot share evenly.
+    ConfigError : no recipe of that name, weights of another preset, a share that is none, or a batch that the team
+        cannot share evenly.
     CheckpointError : `checkpoint` cannot be read.
     """
     if name not in RECIPES:
@@ -148,7 +165,7 @@ def train_generator(
     avatar = None if checkpoint is None else start_from(name, checkpoint)
     if steps is None and minutes is None:
         steps = recipe.steps
-    data = prepare(name, hours or recipe.hours, seed, progress and team.leads)
+    data = prepare(name, hours or recipe.hours, seed, progress and team.leads, speech)
     total = LoopReport()
     for stage in stages:
         loop = LoopConfig(
@@ -178,9 +195,22 @@ def train_generator(
 
 
 def start_from(name: str, checkpoint: Path) -> Avatar:
-    """Read a generator to go on from; raises ConfigError when it is of another size, distilled, or moves otherwise."""
+    """Read a generator to go on from; raises ConfigError when it is of another size, distilled, or moves otherwise.
+
+    One from before `hop_width` and `sound_lags` gets those parts, which change nothing until they have learned.
+    """
     avatar = load(name, device="cpu", checkpoint=checkpoint, precision="float32")
     found, wanted, space = avatar.config, preset(name), default_space().tensors()
+    grown = replace(
+        found,
+        audio=replace(found.audio, hop_width=wanted.audio.hop_width),
+        generator=replace(found.generator, sound_lags=wanted.generator.sound_lags),
+    )
+    if (found.audio.hop_width, found.generator.sound_lags) == (0, ()) and grown != found:
+        whole = build(grown, avatar.face_space)
+        whole.generator.load_state_dict(avatar.generator.state_dict(), strict=False)
+        whole.audio_encoder.load_state_dict(avatar.audio_encoder.state_dict(), strict=False)
+        avatar, found = whole, grown
     if (found.generator, found.audio) != (wanted.generator, wanted.audio):
         fault = f"one of preset {found.name!r}"
     elif found.sampler.distilled:

@@ -48,10 +48,14 @@ def test_broken_frames_are_refused() -> None:
         log_mel(torch.zeros(1, 1000))
 
 
-def test_the_encoder_streams_and_is_causal() -> None:
+@pytest.mark.parametrize(("hop_width", "context"), [(0, 3), (8, 3), (8, 7)])
+def test_the_encoder_streams_and_is_causal(hop_width: int, context: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        encoder = MelEncoder(AudioConfig(hidden=32, dim=16)).eval()
+        config = AudioConfig(hidden=32, dim=16, hop_width=hop_width, context_frames=context)
+        encoder = MelEncoder(config).eval()
+        if encoder.hops is not None:
+            torch.nn.init.normal_(encoder.hops.out.weight)
     audio, state, parts = voice(20), None, []
     with torch.no_grad():
         whole, _ = encoder(audio)
@@ -64,3 +68,19 @@ def test_the_encoder_streams_and_is_causal() -> None:
     torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=0)
     assert torch.equal(whole[:, :12], other[:, :12])
     assert not torch.equal(whole[:, 12:], other[:, 12:])
+
+
+def test_convolutions_change_nothing_until_they_have_learned_and_then_reach_four_frames_back() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        encoder = MelEncoder(AudioConfig(hidden=32, dim=16, hop_width=8, context_frames=1)).eval()
+    mel = torch.rand(1, 12, 320, generator=torch.Generator().manual_seed(1))
+    changed = mel.clone()
+    changed[:, 3] += 1
+    with torch.no_grad():
+        untrained = (encoder.encode_mel(mel)[0] - encoder.encode_mel(changed)[0]).abs().amax(-1)[0]
+        assert encoder.hops is not None
+        torch.nn.init.eye_(encoder.hops.out.weight)
+        trained = (encoder.encode_mel(mel)[0] - encoder.encode_mel(changed)[0]).abs().amax(-1)[0]
+    assert untrained.nonzero().flatten().tolist() == [3]
+    assert trained.nonzero().flatten().tolist() == [3, 4, 5, 6, 7]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 
 from avatar_lab.config import SAMPLE_RATE
 from avatar_lab.data import speech
-from avatar_lab.data.speech import CLIP_KINDS, VOICES, load_corpus, samples_dir
+from avatar_lab.data.conversation import simulate
+from avatar_lab.data.speech import CLIP_KINDS, VOICES, load_corpus, samples_dir, with_more
 from avatar_lab.data.visemes import MOUTH_RATE, VISEMES, loudness, mouth_track, sample_mouth
 from avatar_lab.errors import ConfigError, MediaError
 
@@ -134,3 +136,23 @@ def test_missing_or_damaged_corpus_says_what_to_do(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(speech, "__file__", str(tmp_path / "package" / "data" / "speech.py"))
     with pytest.raises(MediaError, match="build_speech"):
         samples_dir()
+
+
+def test_more_sentences_are_added_for_training_only(tmp_path: Path) -> None:
+    few = json.loads((samples_dir() / "speech" / "clips.json").read_text())["clips"]
+    train = [dict(clip, text=f"odd {i}") for i, clip in enumerate(few) if clip["split"] == "train"][:7]
+    for name in [f"voice_{n}.ogg" for n in range(6)]:
+        shutil.copy(samples_dir() / "speech" / name, tmp_path / name)
+    with pytest.raises(MediaError, match="--more 1000"):
+        with_more(tmp_path)
+    (tmp_path / "clips.json").write_text(json.dumps({"clips": train}))
+    corpus = with_more(tmp_path)
+    assert len(corpus.clips) == len(load_corpus("train").clips) + 7
+    assert simulate(6, seed=1, corpus=corpus).user.audio.any()
+
+    told = tmp_path / "told"
+    shutil.copytree(tmp_path, told)
+    held_out = next(clip for clip in few if clip["split"] == "test")
+    (told / "clips.json").write_text(json.dumps({"clips": [dict(held_out, split="train")]}))
+    with pytest.raises(ConfigError, match="held-out"):
+        with_more(told)

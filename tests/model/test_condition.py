@@ -51,3 +51,23 @@ def test_without_the_causal_switch_the_window_sees_its_future() -> None:
     changed = [x.clone() for x in inputs]
     changed[0][:, 9] += 1
     assert not torch.equal(encoder(*inputs)[0][:, 0], encoder(*changed)[0][:, 0])
+
+
+def test_what_the_user_said_is_remembered_side_by_side_and_streams() -> None:
+    config = replace(preset("tiny").generator, sound_lags=(0, 4, 9))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        encoder = DualMotionEncoder(config).eval()
+    silent = DualMotionEncoder(replace(config, sound_lags=())).eval()
+    silent.load_state_dict(encoder.state_dict(), strict=False)
+    inputs, state, parts = signals(30), None, []
+    with torch.no_grad():
+        assert torch.equal(encoder(*inputs)[0], silent(*inputs)[0])  # nothing is said by it before training
+        assert encoder.sound_embedder is not None
+        encoder.sound_embedder[1].weight.fill_(1.0)
+        whole, _ = encoder(*inputs)
+        assert not torch.equal(whole, silent(*inputs)[0])
+        for start in range(0, 30, 5):
+            part, state = encoder(*(x[:, start : start + 5] for x in inputs), state)
+            parts.append(part)
+    torch.testing.assert_close(torch.cat(parts, 1), whole, atol=2e-5, rtol=0)

@@ -100,16 +100,44 @@ def test_a_dropped_user_cannot_be_noticed() -> None:
 
 
 def test_augmentation_changes_the_recording_and_keeps_the_quiet_quiet() -> None:
-    still = UserAugmentation(offset={}, gain=(1.0, 1.0), noise=0.0, room=0.0)
+    still = UserAugmentation(
+        offset={}, gain=(1.0, 1.0), noise=0.0, lost=0.0, room=0.0, tilt=0.0, dull=0.0, throat=0.0
+    )
     batch = draw_batch(TALKS, 4, 30, 40, 0.0, generator())
     same = Augmenter(still, default_space()).motion(batch.user_motion, generator())
     torch.testing.assert_close(same, batch.user_motion, atol=2e-2, rtol=0)
     moved = Augmenter(UserAugmentation(noise=0.0), default_space()).motion(batch.user_motion, generator())
     yaw = torch.from_numpy(default_space().inverse)[:, FACE_INDEX["yaw"]]
     assert ((moved - batch.user_motion) @ yaw).abs().max() > 2
-    assert torch.equal(Augmenter(still, default_space()).room(batch.user_mel, generator()), batch.user_mel)
+    assert torch.equal(Augmenter(still, default_space()).record(batch.user_mel, generator()), batch.user_mel)
     noisy = Augmenter(UserAugmentation(room=0.3), default_space()).room(torch.zeros(8, 5, 4), generator())
     assert 0 <= noisy.min() <= noisy.max() < 0.5
+
+
+def test_microphones_and_throats_differ_and_silence_stays_silent() -> None:
+    mel = draw_batch(TALKS, 16, 30, 40, 0.0, generator()).user_mel
+    quiet_room = Augmenter(UserAugmentation(room=0.0), default_space())
+    heard = quiet_room.record(mel, generator())
+    assert heard.shape == mel.shape
+    assert (heard - mel).abs().amax(dim=(1, 2)).min() > 0.05  # every microphone is another one
+    assert 0 <= heard.min() <= heard.max() < 1.6
+    assert quiet_room.record(torch.zeros(8, 5, 320), generator()).max() == 0
+    one_throat = Augmenter(UserAugmentation(room=0, tilt=0, dull=0, throat=0.1), default_space())
+    tone = torch.zeros(32, 1, 320)
+    tone[..., 40::80] = 1.0
+    places = one_throat.record(tone, generator())[:, 0, :80].argmax(-1)
+    assert places.unique().numel() > 4
+    assert places.float().mean().sub(40).abs() < 3
+
+
+def test_a_tracker_that_has_lost_its_user_holds_the_last_value() -> None:
+    motion = torch.arange(50.0)[None, :, None].expand(64, 50, 3)
+    always = Augmenter(UserAugmentation(lost=1.0, lost_frames=(5, 8)), default_space())
+    held = (always.lose(motion, generator()).diff(dim=1) == 0).all(-1).sum(1)
+    assert held.max() in range(5, 9)
+    assert held.min() >= 1
+    never = Augmenter(UserAugmentation(lost=0.0), default_space())
+    assert torch.equal(never.lose(motion, generator()), motion)
 
 
 def test_training_lowers_the_loss_and_repeats(tmp_path: Path) -> None:

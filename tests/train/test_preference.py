@@ -16,11 +16,11 @@ from avatar_lab.model.weights import load_tensors
 from avatar_lab.motion.space import default_space
 from avatar_lab.train.diffusion_forcing import ForcingConfig
 from avatar_lab.train.loop import LoopConfig
-from avatar_lab.train.losers import losing_tracks, with_tracks
+from avatar_lab.train.losers import losing_tracks, winning_tracks, with_tracks
 from avatar_lab.train.preference import (
     PreferenceConfig,
     PreferenceModule,
-    draw_pairs,
+    draw_alike,
     preference_loss,
     train_preference,
 )
@@ -46,7 +46,7 @@ def awake() -> Avatar:
 
 def pairs_of(talks: list[Conversation], avatar: Avatar, seed: int = 5):
     losing = with_tracks(talks, losing_tracks(avatar, talks, 0))
-    return draw_pairs(talks, losing, CONFIG, 30, torch.Generator().manual_seed(seed))
+    return draw_alike((talks, losing), CONFIG, 30, torch.Generator().manual_seed(seed))
 
 
 def errors(value: float, frames: int = 6) -> torch.Tensor:
@@ -100,7 +100,8 @@ def test_mistake_three_the_reference_shares_no_storage(talks: list[Conversation]
     assert not any(p.requires_grad for p in module.reference.parameters())
     assert {n.split(".")[0] for n, _ in module.named_parameters()} == {"policy"}
     before = [p.clone() for p in module.reference.parameters()]
-    loss, _ = module.loss(*pairs_of(talks, awake()), torch.Generator().manual_seed(0))
+    true, losing = pairs_of(talks, awake())
+    loss, _ = module.loss(true, true, losing, torch.Generator().manual_seed(0))
     loss.backward()
     torch.optim.SGD(module.parameters(), lr=1.0).step()
     assert all(torch.equal(a, b) for a, b in zip(before, module.reference.parameters(), strict=True))
@@ -175,7 +176,7 @@ def test_a_short_training_prefers_and_the_control_does_not_look(
 def test_bad_settings_are_named() -> None:
     with pytest.raises(ConfigError, match="beta must be > 0"):
         PreferenceConfig(beta=0)
-    with pytest.raises(ConfigError, match="weight and anchor >= 0"):
+    with pytest.raises(ConfigError, match="weight, anchor and winner_pull >= 0"):
         PreferenceConfig(weight=-1)
 
 
@@ -204,3 +205,39 @@ def test_losers_are_made_anew_by_the_policy_and_a_resumed_run_goes_on_with_them(
         )
         run("whole", 4)
     assert read[0] == tmp_path / "whole" / "losers.safetensors"
+
+
+def test_winners_pulled_towards_the_user_share_noise_and_voice_with_their_losers(
+    talks: list[Conversation], tmp_path: Path
+) -> None:
+    avatar, first = awake(), [replace(talk, user_motion=talk.user_motion * 0) for talk in talks]
+    ours, theirs = (winning_tracks(avatar, t, 0, user=4.0) for t in (talks, first))
+    assert not torch.equal(ours[0], theirs[0])  # winners look at their users
+    gap = [
+        float((won - lost).abs().mean())
+        for weight in (0.001, 4.0)
+        for won, lost in [
+            (winning_tracks(avatar, talks, 0, user=weight)[0], losing_tracks(avatar, talks, 0)[0])
+        ]
+    ]
+    assert gap[0] < 1e-2 * gap[1]  # with no pull they are the losers
+    with pytest.raises(ConfigError, match="pull"):
+        winning_tracks(avatar, talks, 0, user=0.0)
+    with pytest.raises(ConfigError, match="winner_pull"):
+        PreferenceConfig(winner_pull=-1.0)
+
+    loop = LoopConfig(steps=2, learning_rate=1e-3, log_every=1)
+    one, two = (
+        train_preference(
+            avatar,
+            talks,
+            loop,
+            tmp_path / name,
+            replace(CONFIG, winner_pull=4.0),
+            winners=given,
+            progress=False,
+        )[1]
+        for name, given in (("made", None), ("given", winning_tracks(avatar, talks, 0, user=4.0)))
+    )
+    assert one.metrics["loss"] == two.metrics["loss"]
+    assert 0 <= one.metrics["accuracy"] <= 1
