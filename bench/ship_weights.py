@@ -33,8 +33,10 @@ from avatar_lab.train.recipes import CLIP_SECONDS, FURTHER_RECIPES, LIVELY, ONE_
 KEPT = ("lips", "smile_contingency", "smile_share_of_truth", "seams")
 
 
-def entry(meta: dict[str, Any], commands: list[str], scores: dict[str, Any]) -> dict[str, Any]:
-    """Return the manifest entry of a generator."""
+def entry(
+    meta: dict[str, Any], commands: list[str], scores: dict[str, Any], data: str | None = None
+) -> dict[str, Any]:
+    """Return the manifest entry of a generator; `data` says what it learned from, if not as the recipe does."""
     name = meta["config"]["name"]
     fast = meta.get("one_branch", False)
     part = "--part one-branch " if fast else ""
@@ -43,7 +45,8 @@ def entry(meta: dict[str, Any], commands: list[str], scores: dict[str, Any]) -> 
     own = f"avatar-lab train {name} {part}--steps {meta['steps']} --seed {meta['seed']}"
     return {
         "command": "; ".join(commands) or own,
-        "data": f"{source}{hours:g} h of simulated conversation in clips of {CLIP_SECONDS} s"
+        "data": data
+        or f"{source}{hours:g} h of simulated conversation in clips of {CLIP_SECONDS} s"
         + (f", then {FURTHER_RECIPES[name].hours:g} h of others" if len(commands) > 1 else "")
         + f"; avatars of reactivity {LIVELY[0]}-{LIVELY[1]}, data_samples/speech, split train",
         "metrics": scores,
@@ -76,6 +79,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="generator.safetensors of a training")
     parser.add_argument("--made-by", action="append", default=[], help="a command that led to them, in order")
     parser.add_argument("--minutes", type=float, help="of all trainings together, if there were several")
+    parser.add_argument("--data", help="what they learned from, where it was not the recipe's data alone")
     parser.add_argument("--scores", type=Path, help="what avatar-lab evaluate or bench/lab_prices.py wrote")
     chosen = parser.parse_args()
     _, meta = load_tensors(chosen.weights)
@@ -88,7 +92,7 @@ def main() -> None:
     if chosen.minutes is not None:
         about["minutes"] = meta["minutes"] = chosen.minutes
     avatar.save(target, about)
-    record_in_manifest(target, entry(meta, chosen.made_by, scores_of(chosen.scores, fast)))
+    record_in_manifest(target, entry(meta, chosen.made_by, scores_of(chosen.scores, fast), chosen.data))
     print(f"shipped {target}")
 
 

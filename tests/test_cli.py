@@ -88,6 +88,9 @@ def one_line(text: str) -> bool:
         (["train", "tiny", "--part", "autoencoder", "--checkpoint", "w.safetensors"], "--part generator"),
         (["train", "tiny", "--checkpoint", "nowhere.safetensors"], "nowhere.safetensors"),
         (["bench", "--json", "numbers.txt"], ".json"),
+        (["evaluate", "--jobs", "0"], "--jobs"),
+        (["evaluate", "--jobs", "many"], "--jobs"),
+        (["evaluate", "--pictures", "--picture-weights", "nowhere"], "nowhere"),
     ],
 )
 def test_wrong_use_is_2_and_one_line(
@@ -237,6 +240,32 @@ def test_doctor_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     report = json.loads(capsys.readouterr().out)
     assert code == (0 if report["healthy"] else 2)
     assert {c["name"] for c in report["checks"]} >= {"torch", "OpenCV", "face tracker", "weights", "sample"}
+
+
+def test_evaluate_without_the_weights_of_pictures_says_so_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AVATAR_LAB_PICTURE_WEIGHTS", raising=False)
+    file = tmp_path / "numbers.json"
+    few = ["--dyads", "2", "--seconds", "8", "--nfe", "1"]
+    assert main(["evaluate", "lab", "--device", "cpu", *few, "--pictures", "--json", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert "FID of pictures" in out
+    assert "face_detection_yunet_2023mar.onnx is missing. Download https://" in out
+    scores = json.loads(file.read_text())["scores"]
+    assert scores["jerk_ratio"]["mean"] > 0
+    for name in ("fid", "csim", "lse"):
+        assert scores["pictures"][name]["value"] is None
+        assert scores["pictures"][name]["why"] in out
+
+
+def test_pictures_are_drawn_in_pairs() -> None:
+    from avatar_lab.cli.evaluate import PICTURE_SIZE, drawn
+
+    made, true = np.stack([neutral(60)] * 2), [neutral(60)] * 2
+    pairs = list(drawn(made, true))
+    assert [picture.shape for pair in pairs for picture in pair] == [(2, PICTURE_SIZE, PICTURE_SIZE, 3)] * 4
+    np.testing.assert_array_equal(*pairs[0])
 
 
 def test_evaluate_prints_every_control() -> None:

@@ -9,9 +9,9 @@ from avatar_lab.train.recipes import train_generator
 
 
 def test_train_tiny_and_let_it_answer(tmp_path: Path) -> None:
-    trained, report = train_generator("tiny", tmp_path, steps=150, hours=0.05, seed=3, progress=False)
+    trained, report = train_generator("tiny", tmp_path, steps=150, hours=0.05, seed=1, progress=False)
     assert report.steps == 150
-    assert report.metrics["loss"] < 1.8  # an untrained generator predicts 0: about 2.2
+    assert report.metrics["loss"] < 1.8  # an untrained generator predicts 0: about 2.5
 
     avatar = al.load("tiny", device="cpu", checkpoint=tmp_path / "generator.safetensors")
     assert avatar.parameters_total == trained.parameters_total

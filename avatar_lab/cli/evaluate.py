@@ -7,6 +7,8 @@ seed; only what disappears with the user is a reaction. The work is done by `ava
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +17,7 @@ from avatar_lab.cli import options
 
 HELD_OUT_SEED = 900
 LONG_SECONDS = 600.0
+PICTURE_SIZE, MOST_PICTURES = 256, 2500  # Inception's 2048 features want as many pictures
 
 
 def evaluate(
@@ -28,6 +31,21 @@ def evaluate(
     checkpoint: options.Checkpoint = None,
     precision: options.Precision = "auto",
     fast: options.Fast = False,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Processes that stream, one core each (CPU); same numbers.")
+    ] = 1,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="FID and CSIM as well, where their weights can be had.")
+    ] = False,
+    picture_weights: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="AVATAR_LAB_PICTURE_WEIGHTS",
+            exists=True,
+            file_okay=False,
+            help="Folder of the weights that --pictures needs; it says which.",
+        ),
+    ] = None,
     seed: options.Seed = 0,
     nfe: options.Nfe = None,
     guidance_audio: options.GuidanceAudio = None,
@@ -41,8 +59,7 @@ def evaluate(
     from avatar_lab.cli.hardware import hardware
     from avatar_lab.clock import SystemClock
     from avatar_lab.stream.engine import sampler_with
-    from avatar_lab.stream.evaluate import evaluate as judge
-    from avatar_lab.stream.evaluate import long_drift
+    from avatar_lab.stream.evaluate import long_drift, measure, stream_with_controls
     from avatar_lab.train.recipes import conversations
 
     check_json(json_file)
@@ -55,10 +72,16 @@ def evaluate(
     length = max(1, round(seconds / block)) * block  # whole blocks
     held_out = list(conversations(dyads * length / 3600, HELD_OUT_SEED, "test", length))
     began = clock.now()
-    scores = judge(avatar, held_out, seed=seed, sampler=sampler, progress=True)
+    tracks = stream_with_controls(avatar, held_out, seed=seed, sampler=sampler, progress=True, jobs=jobs)
+    scores = measure(avatar, tracks, held_out, seed)
     if long:
         talks = conversations(long * LONG_SECONDS / 3600, HELD_OUT_SEED + 1, "test", LONG_SECONDS)
         scores["drift"] = long_drift(avatar, talks, seed=seed, sampler=sampler)
+    if pictures:
+        from avatar_lab.metrics.pictures import picture_scores
+
+        truth = [dyad.avatar.face for dyad in held_out]
+        scores["pictures"] = picture_scores(drawn(tracks["true_user"], truth), picture_weights)
     show(scores)
     if json_file is not None:
         settings = {
@@ -66,6 +89,7 @@ def evaluate(
             "fast": fast,
             "dyads": len(held_out),
             "seconds": length,
+            "jobs": jobs,
             "seed": seed,
             "nfe": sampler.nfe,
             "guidance": dict(sampler.guidance),
@@ -74,6 +98,17 @@ def evaluate(
         result = {"scores": scores, "settings": settings, "hardware": hardware(str(avatar.device))}
         write_json(json_file, result)
         console.name_files({"numbers": json_file})
+
+
+def drawn(made: Iterable[Any], true: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """Draw generated and true tracks as one character, a picture a second or fewer, one batch a conversation."""
+    from avatar_lab.render.picture import make_picture
+
+    artist = make_picture("puppet", 0, PICTURE_SIZE)
+    every = max(25, -(-sum(map(len, true)) // MOST_PICTURES))
+    for faces in zip(made, true, strict=True):
+        ours, theirs = (artist.draw_track(face[every // 2 :: every]) for face in faces)
+        yield ours, theirs
 
 
 def rows(scores: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -119,6 +154,10 @@ def rows(scores: dict[str, Any]) -> list[tuple[str, str, str]]:
             for what in ("variance", "mean_pose")
             if (both := [scores["drift"][f"{what}_{whose}"] for whose in ("generated", "truth")])
         ]
+    for name, found in scores.get("pictures", {}).items():
+        if name != "pictures":
+            value = found["value"]
+            table.append((f"{name.upper()} of pictures", "-" if value is None else f"{value:.3f}", ""))
     return table
 
 
@@ -136,3 +175,11 @@ def show(scores: dict[str, Any]) -> None:
     for row in rows(scores):
         table.add_row(*row)
     console.out.print(table)
+    for name, found in scores.get("pictures", {}).items():
+        if name != "pictures":
+            for file, digest in found.get("weights", {}).items():
+                console.out.print(f"{file}: SHA-256 {digest}", soft_wrap=True, highlight=False)
+            if found["value"] is None:
+                console.out.print(
+                    f"No {name.upper()}. {found['why']}", soft_wrap=True, highlight=False, markup=False
+                )

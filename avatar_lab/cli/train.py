@@ -42,7 +42,13 @@ SHOWN_SECONDS, SHOWN_SEED = 12, 900_000_023  # a short conversation in which bot
 
 
 def train(
-    preset: Annotated[str, typer.Argument(help="Size of the model: tiny or lab.")] = "lab",
+    preset: Annotated[
+        str,
+        typer.Argument(
+            help="Size of the model: tiny or lab; or a rival of the paper's tables, of size lab, such as audio-only, "
+            "window or teacher-forced (avatar_lab.train.baselines)."
+        ),
+    ] = "lab",
     part: Annotated[Part, typer.Option(help="Which network to train.")] = Part.generator,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Budget in steps; by default the recipe's.")
@@ -91,8 +97,15 @@ def train(
     from avatar_lab.cli.files import make_folder
     from avatar_lab.config import preset as preset_of
     from avatar_lab.errors import ConfigError
-    from avatar_lab.train import parallel, recipes
+    from avatar_lab.train import baselines, parallel, recipes
 
+    if preset in baselines.VARIANTS:
+        if part is not Part.generator or minutes or checkpoint or speech:
+            raise ConfigError(
+                f"{preset!r} is a rival with one budget for all: it takes --steps, --hours, --seed and --out only."
+            )
+        train_baseline(preset, make_folder(out or Path("runs") / "baselines"), steps, hours, seed)
+        return
     config = preset_of(preset)
     if preset not in recipes.RECIPES:
         raise ConfigError(f"There is no recipe for {preset!r}; choose one of {', '.join(recipes.RECIPES)}.")
@@ -157,6 +170,18 @@ def train(
         console.out.print(
             f"Try it: avatar-lab react USER.mp4 --preset {preset} --checkpoint {weights}", soft_wrap=True
         )
+
+
+def train_baseline(name: str, out: Path, steps: int | None, hours: float | None, seed: int) -> None:
+    """Train one of the paper's rivals or ablations, and what it builds on, in folders of `out`."""
+    from avatar_lab.cli import console
+    from avatar_lab.train import baselines
+
+    budget = {"steps": steps or baselines.STEPS, "hours": hours or baselines.HOURS}
+    _, report = baselines.train_variant(name, out, **budget, seed=seed)
+    loss = report.metrics["loss"]
+    console.out.print(f"{report.steps} steps, {report.minutes:.1f} minutes, loss {loss:.4g}", highlight=False)
+    console.name_files({"weights": baselines.folder_of(name, seed, out) / baselines.WEIGHTS_FILE})
 
 
 def panel_writer(folder: Path) -> Callable[[Any], None]:

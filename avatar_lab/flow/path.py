@@ -14,6 +14,9 @@ Notebook: 03 (flow matching). Source: Lipman et al. 2023; Avatar Forcing, sectio
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -82,3 +85,19 @@ def clean_past_sigma(
     stream = torch.where(index < current, torch.zeros_like(sigma), torch.ones_like(sigma))
     stream = torch.where(index == current, sigma, stream)
     return torch.where(chosen, stream, sigma)
+
+
+def last_block_sigma(batch: int, frames: int, block: int, generator: torch.Generator) -> Float[Tensor, "b t"]:
+    """Draw the noise levels of teacher forcing: a clean past, and one uniform sigma for the last block.
+
+    With N = 50 and B = 10 these are four clean blocks and a noisy one. A window model that continues from a few clean
+    context frames is trained in the same way, with a block as long as its window.
+    """
+    level = torch.rand(batch, 1, generator=generator)
+    return level * (torch.arange(frames) >= frames - block)
+
+
+LEVELS: Final[dict[str, Callable[[int, int, int, torch.Generator], Tensor]]] = {
+    "blocks": block_sigma,
+    "last_block": last_block_sigma,
+}

@@ -135,14 +135,19 @@ class BlockSampler:
         return result.motion, result.evaluations
 
     def remember(self, plan: Plan, motion: Float[Tensor, "n b k"]) -> Memory:
-        """Run one pass on clean frames and cache all but the last l, which still await their look-ahead."""
-        config = self.generator.config
-        clean = self._with_offset(plan.memory.offset, motion)
-        levels = self.table.levels.new_zeros(1, clean.shape[1])
-        written = self.generator.remember(clean, self.table.at(levels), plan.setting)
+        """Run one pass on clean frames and cache all but the last l, which still await their look-ahead.
+
+        Where nothing is cached (a window model, whose past is the offset alone) there is no such pass.
+        """
+        config, cache = self.generator.config, plan.memory.cache
+        if cache.context:
+            clean = self._with_offset(plan.memory.offset, motion)
+            levels = self.table.levels.new_zeros(1, clean.shape[1])
+            written = self.generator.remember(clean, self.table.at(levels), plan.setting)
+            cache = cache.append(written, clean.shape[1] - config.lookahead)
         conditions = plan.fresh[0].keys.shape[2]
         return Memory(
-            plan.memory.cache.append(written, clean.shape[1] - config.lookahead),
+            cache,
             plan.memory.seen.append(plan.fresh, conditions - config.final_lag),
             motion[:, motion.shape[1] - config.lookahead :].clone(),
         )

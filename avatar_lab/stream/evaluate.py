@@ -9,7 +9,8 @@ Notebook: 09 (does it really react?).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,10 @@ from avatar_lab.metrics.richness import seam_ratio
 from avatar_lab.model.avatar import Avatar
 from avatar_lab.stream.meter import Meter
 from avatar_lab.stream.motion_stream import MotionStream
+from avatar_lab.stream.processes import each
 
 AT_ONCE = 20  # conversations that are streamed together; strangers are exchanged among them
+USERS = ("true_user", "shuffled_user", "no_user")
 
 
 def stream_faces(
@@ -77,6 +80,7 @@ def evaluate(
     seed: int = 0,
     sampler: SamplerConfig | None = None,
     progress: bool = False,
+    jobs: int = 1,
 ) -> dict[str, Any]:
     """Measure lips, reactions, their controls and the look of the motion on held-out dyads of equal length.
 
@@ -84,7 +88,14 @@ def evaluate(
     -------
     The dictionary of `metrics.report.report`, with the three users as tracks, and `seam_ratio`.
     """
-    tracks = stream_with_controls(avatar, dyads, seed=seed, sampler=sampler, progress=progress)
+    tracks = stream_with_controls(avatar, dyads, seed=seed, sampler=sampler, progress=progress, jobs=jobs)
+    return measure(avatar, tracks, dyads, seed)
+
+
+def measure(
+    avatar: Avatar, tracks: Mapping[str, Float[np.ndarray, "n t p"]], dyads: Sequence[Dyad], seed: int = 0
+) -> dict[str, Any]:
+    """Return what `evaluate` does, for the tracks of `stream_with_controls`."""
     truth = np.stack([d.avatar.face for d in dyads])
     block, space = avatar.config.generator.block, avatar.face_space
     seams = float(np.mean([seam_ratio(space.encode(t), block) for t in tracks["true_user"]]))
@@ -98,26 +109,36 @@ def stream_with_controls(
     seed: int = 0,
     sampler: SamplerConfig | None = None,
     progress: bool = False,
+    jobs: int = 1,
 ) -> dict[str, Float[np.ndarray, "n t p"]]:
     """Stream every conversation with its own user, with a stranger and with nobody: tracks by those names.
 
     Conversations are streamed some at a time, so that memory does not grow with their sound; batch i draws its noise
-    from `seed` + i.
+    from `seed` + i. In `jobs` processes, each with one torch thread, the result is the same to the last digit.
     """
     check_lengths(dyads)
-    groups = _groups(len(dyads))
-    bar = tqdm(total=3 * len(groups), disable=not progress, unit="batch", desc="streams")
-    made: dict[str, list[np.ndarray]] = {"true_user": [], "shuffled_user": [], "no_user": []}
-    for number, indices in enumerate(groups):
-        users, heard, said, _ = stack_dyads([dyads[i] for i in indices])
-        other = derangement(len(indices))
-        absent = np.broadcast_to(neutral(users.shape[1]), users.shape).copy()
-        seen = ((users, heard), (users[other], heard[other]), (absent, np.zeros_like(heard)))
-        for name, (face, sound) in zip(made, seen, strict=True):
-            made[name].append(stream_faces(avatar, face, sound, said, seed=seed + number, sampler=sampler))
+    groups = [[dyads[i] for i in indices] for indices in _groups(len(dyads))]
+    calls = [(group, who, seed + i, sampler) for i, group in enumerate(groups) for who in USERS]
+    made: dict[str, list[np.ndarray]] = {who: [] for who in USERS}
+    bar = tqdm(total=len(calls), disable=not progress, unit="batch", desc="streams")
+    with bar, closing(each(avatar, _stream_group, calls, jobs=jobs)) as streams:
+        for (_, who, _, _), faces in zip(calls, streams, strict=True):
+            made[who].append(faces)
             bar.update()
-    bar.close()
     return {name: np.concatenate(parts) for name, parts in made.items()}
+
+
+def _stream_group(
+    avatar: Avatar, dyads: Sequence[Dyad], who: str, seed: int, sampler: SamplerConfig | None
+) -> np.ndarray:
+    """Stream a group together, before the users called `who`; strangers are exchanged inside the group."""
+    users, heard, said, _ = stack_dyads(dyads)
+    if who == "shuffled_user":
+        other = derangement(len(users))
+        users, heard = users[other], heard[other]
+    elif who == "no_user":
+        users, heard = np.broadcast_to(neutral(users.shape[1]), users.shape).copy(), np.zeros_like(heard)
+    return stream_faces(avatar, users, heard, said, seed=seed, sampler=sampler)
 
 
 def long_drift(

@@ -176,7 +176,8 @@ class MotionStream:
         following = StreamState(
             ears, remembered, recent, memory, steady, noise_state, state.blocks + 1, self.owner
         )
-        return MotionBlock(motion, evaluations, 1, len(self.branches)), following
+        passes = int(config.context > 0)
+        return MotionBlock(motion, evaluations, passes, len(self.branches)), following
 
     def _noise(self, state: StreamState, frames: int, dim: int) -> tuple[Float[Tensor, "n b k"], Tensor]:
         """Draw a block of noise on the CPU, so that a seed means the same on every device."""

@@ -10,7 +10,8 @@ Notebook: 09 (does it really react?).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ def train_critic(
 ) -> tuple[Critic, dict[str, Any]]:
     """Train the critic in `out`, or read it when it is there, and return it with how often it is right.
 
+    One that is there must have been trained with the same settings; else ConfigError. Whether the simulator itself has
+    changed since, nobody can tell from them: delete the file then.
+
     Parameters
     ----------
     dyads : conversations to learn from and to be tested on, instead of simulated ones (`hours`).
@@ -58,8 +62,17 @@ def train_critic(
     the true avatar scores above a stranger's), on held-out people and sentences.
     """
     path = out / "critic.safetensors"
+    settings = {
+        "steps": steps,
+        "seed": seed,
+        **({"hours": hours} if dyads is None else {"dyads": fingerprint(dyads)}),
+        "window": WINDOW,
+        "batch": BATCH,
+        "noise": NOISE,
+        "seeds_of_conversations": [TRAIN_SEED, TEST_SEED],
+    }
     if path.exists():
-        return Critic.read(path)
+        return read_critic(path, settings)
     if dyads is None:
         dyads = (
             list(conversations(hours, TRAIN_SEED)),
@@ -90,8 +103,36 @@ def train_critic(
     critic.eval()
     found = accuracy(critic, dyads[1])
     meta = {**found, "steps": steps, "minutes": round(report.minutes, 1), "conversations": len(users)}
+    meta["settings"] = settings
     critic.save(path, meta)
     return critic, meta
+
+
+def read_critic(path: Path, settings: Mapping[str, Any]) -> tuple[Critic, dict[str, Any]]:
+    """Read a critic that was trained with these settings; raises ConfigError that names those that differ."""
+    critic, meta = Critic.read(path)
+    found = meta.get("settings")
+    way_out = "Choose another folder, or delete the file to train anew."
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} does not say with which settings it was trained. {way_out}")
+    differ = [
+        f"{name}: expected {settings.get(name, 'none')}, found {found.get(name, 'none')}"
+        for name in sorted({*settings, *found})
+        if settings.get(name) != found.get(name)
+    ]
+    if differ:
+        raise ConfigError(f"{path} was trained with other settings: {'; '.join(differ)}. {way_out}")
+    return critic, meta
+
+
+def fingerprint(dyads: tuple[Sequence[Dyad], Sequence[Dyad]]) -> str:
+    """Return a short name of these conversations' faces, to know them again."""
+    known = hashlib.sha256()
+    for part in dyads:
+        known.update(f"{len(part)} conversations".encode())
+        for dyad in part:
+            known.update(np.stack([dyad.user.face, dyad.avatar.face]).tobytes())
+    return known.hexdigest()[:16]
 
 
 def draw(users: Tensor, avatars: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

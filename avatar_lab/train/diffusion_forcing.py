@@ -27,7 +27,7 @@ from avatar_lab.clock import Clock
 from avatar_lab.config import AvatarConfig
 from avatar_lab.data.performance import Dyad
 from avatar_lab.errors import ConfigError
-from avatar_lab.flow.path import block_sigma, clean_past_sigma, interpolate, velocity_target
+from avatar_lab.flow.path import LEVELS, clean_past_sigma, interpolate, velocity_target
 from avatar_lab.model.avatar import Avatar, build
 from avatar_lab.motion.space import MotionSpace
 from avatar_lab.train.augment import Augmenter, UserAugmentation
@@ -55,6 +55,7 @@ class ForcingConfig:
             "reference": 0.1,
         }
     )
+    levels: str = "blocks"  # one of `flow.path.LEVELS`: how noisy which frames are
     clean_past: float = 0.0  # share of examples with a stream's noise levels; 0 is the paper
     self_forced: float = 0.0  # share of *those* whose past the network makes itself (`self_forcing`)
     fresh_start: float = 0.15  # share of batches without history, as at the start of a session
@@ -62,6 +63,8 @@ class ForcingConfig:
 
     def __post_init__(self) -> None:
         check_share(self.self_forced, self.clean_past)
+        if self.levels not in LEVELS:
+            raise ConfigError(f"levels must be one of {', '.join(LEVELS)}; got {self.levels!r}.")
 
 
 def velocity_error(
@@ -127,9 +130,9 @@ class ForcingModule(nn.Module):
         keep = {n: keep_mask(count, p, generator) for n, p in drop.items() if n != "user"}
         user_motion = self.augment.motion(batch.user_motion, generator)
         user_mel = self.augment.record(batch.user_mel, generator)
-        avatar_mel = self.augment.record(batch.avatar_mel, generator)
+        avatar_mel = self.augment.room(batch.avatar_mel, generator)  # its voice is made, not recorded
         block = self.generator.config.block
-        sigma = block_sigma(count, clean.shape[1], block, generator)
+        sigma = LEVELS[self.config.levels](count, clean.shape[1], block, generator)
         sigma = clean_past_sigma(sigma, self.config.clean_past, block, generator)
         noise = torch.randn(clean.shape, generator=generator)
         forced = self.config.self_forced  # drawn last: without it, all the rest is as it ever was
@@ -180,13 +183,26 @@ class ForcingModule(nn.Module):
         return self.errors(own).sum() / drawn.counts.sum()
 
 
-def without_history(batch: Batch, window: int) -> Batch:
-    """Return the batch as a session's first seconds: nothing before the window."""
+def start_frames(forcing: ForcingConfig, config: AvatarConfig, generator: torch.Generator) -> int:
+    """Draw how many frames a session has had at the end of its first window.
+
+    Where the past is always clean (`last_block`), a whole window never begins with noise: then shorter ones, down to
+    one block, teach the network how a session begins.
+    """
+    block, window = config.generator.block, config.generator.window
+    if forcing.levels == "blocks":
+        return window
+    lengths = sorted({*range(block, window + 1, block), window})
+    return lengths[int(torch.randint(len(lengths), (1,), generator=generator))]
+
+
+def without_history(batch: Batch, frames: int) -> Batch:
+    """Return the batch as a session's first `frames`: nothing before them."""
     return Batch(
-        batch.user_motion[:, -window:],
-        batch.user_mel[:, -window:],
-        batch.avatar_mel[:, -window:],
-        batch.avatar_motion,
+        batch.user_motion[:, -frames:],
+        batch.user_mel[:, -frames:],
+        batch.avatar_mel[:, -frames:],
+        batch.avatar_motion[:, -frames:],
         batch.reference,
     )
 
@@ -240,7 +256,7 @@ def train(
         share = cue_share(forcing, report.share)
         batch = draw_batch(conversations, forcing.batch, window, forcing.history, share, generator)
         if float(torch.rand(1, generator=generator)) < forcing.fresh_start:
-            batch = without_history(batch, window)
+            batch = without_history(batch, start_frames(forcing, config, generator))
         return module.loss(batch, generator, team), {"cue_share": share}
 
     def export(step: int, averaged: dict[str, Tensor]) -> None:

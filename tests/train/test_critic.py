@@ -32,14 +32,13 @@ def dyads(seeds: range, answer: bool, by: int = SMILE) -> list[Dyad]:
 
 
 def test_it_tells_matched_from_shuffled_pairs_by_the_reaction(tmp_path: Path) -> None:
-    critic, report = train_critic(
-        tmp_path, steps=80, dyads=(dyads(range(30), True), dyads(range(50, 60), True)), progress=False
-    )
+    data = (dyads(range(30), True), dyads(range(50, 60), True))
+    critic, report = train_critic(tmp_path, steps=80, dyads=data, progress=False)
     assert report["accuracy_of_pairs"] > 0.85
     users, avatars = (t.numpy() for t in pairs_of(dyads(range(70, 80), True)))
     scores = [critic.score(users, who) for who in (avatars, np.roll(avatars, 1, axis=0))]
     assert win_rate(*scores).low > 0.5
-    again, same = train_critic(tmp_path, steps=80, progress=False)  # it is read, not trained
+    again, same = train_critic(tmp_path, steps=80, dyads=data, progress=False)  # it is read, not trained
     np.testing.assert_array_equal(again.score(users, avatars), scores[0])
     assert same["accuracy"] == report["accuracy"]
 
@@ -50,6 +49,24 @@ def test_without_a_reaction_that_it_may_see_it_knows_nothing(tmp_path: Path, ans
     data = (dyads(range(30), answer, by), dyads(range(50, 80), answer, by))
     _, report = train_critic(tmp_path, steps=40, dyads=data, progress=False)
     assert 0.3 < report["accuracy_of_pairs"] < 0.7
+
+
+def test_a_critic_of_other_settings_is_refused(tmp_path: Path) -> None:
+    data = (dyads(range(3), True), dyads(range(5, 8), True))
+    critic, _ = train_critic(tmp_path, steps=2, dyads=data, progress=False)
+    with pytest.raises(
+        ConfigError, match=r"seed: expected 1, found 0; steps: expected 600, found 2\. Choose"
+    ):
+        train_critic(tmp_path, seed=1, dyads=data, progress=False)
+    with pytest.raises(ConfigError, match=r"dyads: expected .*, found "):
+        train_critic(tmp_path, steps=2, dyads=(data[1], data[0]), progress=False)
+    with pytest.raises(
+        ConfigError, match=r"dyads: expected none, found .*; hours: expected 5\.0, found none"
+    ):
+        train_critic(tmp_path, steps=2, progress=False)
+    critic.save(tmp_path / "critic.safetensors", {"steps": 2})  # as files were before they told
+    with pytest.raises(ConfigError, match="does not say with which settings"):
+        train_critic(tmp_path, steps=2, dyads=data, progress=False)
 
 
 def test_win_rates() -> None:
