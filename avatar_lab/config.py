@@ -264,7 +264,11 @@ PRESETS: Final[Mapping[str, AvatarConfig]] = MappingProxyType(
             AutoencoderConfig(size=32, latent_dim=64, channels=8, max_channels=32, reader=(16, 24, 32)),
         ),
         "lab": AvatarConfig(
-            "lab", AudioConfig(), GeneratorConfig(), SamplerConfig(steady_hz=2.5), AutoencoderConfig()
+            "lab",
+            AudioConfig(),
+            GeneratorConfig(),
+            SamplerConfig(guidance={"audio": 2.0, "user": 4.0}, steady_hz=2.5),
+            AutoencoderConfig(),
         ),
         "paper": AvatarConfig(
             "paper",

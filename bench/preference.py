@@ -9,7 +9,7 @@ for the same number of steps; `sft` is the control, with the preference term swi
 with a stronger pull towards the user and no training at all. Losing samples: `dropped` (the same model without its
 user), `audio-only` (a model that never had one, the published kind), `aligned` (dropped, from the half noised truth),
 `online` (dropped, made anew by the policy on the way). In `pulled` the preferred samples are made as well, by the same
-model with twice its pull towards the user; its own control is `sft on pulled`, plain fine-tuning on those winners.
+model with a stronger pull towards the user; its own control is `sft on pulled`, plain fine-tuning on those winners.
 Everything is streamed freely on held-out people and sentences,
 with the own user and with a stranger.
 

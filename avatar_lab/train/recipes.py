@@ -36,7 +36,7 @@ ONE_BRANCH_HOURS = 4.0
 PREFERENCE_HOURS, PREFERENCE_STEPS, PREFERENCE_SEED = 0.5, 300, 70
 # Losing samples: the same model without its user; one that never had a user (published); without its user, from the
 # half noised truth; without its user, made anew by the policy on its way; without its user, against winners that the
-# same model made with twice the usual pull towards the user.
+# same model made with a stronger pull towards the user than usual.
 LOSERS = {
     "dropped": PreferenceConfig(),
     "audio-only": PreferenceConfig(),
