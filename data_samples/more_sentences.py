@@ -2,7 +2,7 @@
 
     statement -> who does what, where or when        question -> asks the same
 
-The sentences of `sentences.txt` sound like a conversation, but there are only 137 of them: a network that learns
+The sentences of `sentences.txt` sound like a conversation, but there are only 134 of them: a network that learns
 lips from a hundred sentences knows a hundred sentences. What counts here is that every sound meets every other
 sound; that the sentences are a little odd does no harm. Moods are drawn at the rates of `sentences.txt`, because
 the simulator's people smile and frown at moods.
