@@ -10,7 +10,7 @@ BOOK    := .venv-book
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lab live notebooks notebooks-check book bench clean
+.PHONY: help env demo test lint format lab live notebooks test-notebooks notebooks-check book docs-serve bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,12 +47,15 @@ format: $(STAMP)  ## mend what can be mended automatically
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-live: $(STAMP)  ## open the live notebook (today: notebook 00; there is no camera widget yet)
-	@echo "The camera widget is not part of this version. Opening notebook 00, where a recorded user talks to the avatar."
-	$(BIN)/jupyter lab notebooks/00_meet_the_avatar.ipynb
+live: $(STAMP)  ## talk to the avatar: opens the live notebook
+	$(BIN)/jupyter lab notebooks/11_talk_to_it.ipynb
 
 notebooks: $(STAMP)  ## generate learner and solution notebooks from notebooks/source
 	$(BIN)/python notebooks/build.py
+
+test-notebooks: $(STAMP)  ## run all notebooks, shortened, and check the solutions
+	AVATAR_LAB_FAST=1 $(BIN)/python -m pytest --nbval-lax -o addopts= -o filterwarnings= -q --durations=20 notebooks/*.ipynb
+	AVATAR_LAB_FAST=1 AVATAR_LAB_STRICT=1 $(BIN)/python -m pytest --nbval-lax -o addopts= -o filterwarnings= -q --durations=20 notebooks/solutions/*.ipynb
 
 notebooks-check: $(STAMP)  ## fail when the notebooks differ from their sources
 	$(BIN)/python notebooks/build.py --check
@@ -61,6 +64,9 @@ book: $(STAMP) $(BOOK)/.stamp  ## build the book into book/_build/html, offline,
 	$(BIN)/python book/build.py
 	$(BOOK)/bin/jupyter-book build book/_build/source --path-output book/_build/out --warningiserror --nitpick --keep-going
 	$(BIN)/python book/build.py --publish
+
+docs-serve: book  ## build the book and show it at http://localhost:8001
+	$(BIN)/python -m http.server 8001 --directory book/_build/html
 
 bench: $(STAMP)  ## measure this machine, write bench/results/first.json
 	$(BIN)/python bench/first.py --json bench/results/first.json

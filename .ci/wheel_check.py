@@ -9,6 +9,7 @@ import avatar_lab
 
 root = Path(avatar_lab.__file__).parent
 expected = ["_data_samples/manifest.json", "weights/lab/manifest.json", "py.typed"]
+expected += ["_notebooks/00_meet_the_avatar.ipynb", "_notebooks/solutions/00_meet_the_avatar.ipynb"]
 missing = [name for name in expected if not (root / name).is_file()]
 missing += [] if list(root.glob("weights/lab/*.safetensors")) else ["weights/lab/*.safetensors"]
 if Path.cwd() not in root.parents:

@@ -42,6 +42,8 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "live":  # a room of its own: al.live.LiveAvatar()
+        return import_module("avatar_lab.live")
     if name not in _HOME:
         raise AttributeError(f"module 'avatar_lab' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)
@@ -50,10 +52,11 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *_HOME, "live"])
 
 
 if TYPE_CHECKING:
+    from avatar_lab import live as live
     from avatar_lab.cli.doctor import doctor as doctor
     from avatar_lab.config import preset as preset
     from avatar_lab.config import presets as presets

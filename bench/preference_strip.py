@@ -29,13 +29,18 @@ IMAGES = Path(__file__).parents[1] / "book" / "images"
 SECONDS, CHARACTER, SIZE, SEED = 30.0, 2, 192, 0
 
 
-def shown() -> tuple[Dyad, float]:
-    """Return the first conversation with a smile of the user's own between 6 and 20 s, and when it begins."""
-    for dyad in conversations(20 * 60 / 3600, HELD_OUT_SEED, "test", 60):
+def shown(count: int = 20) -> tuple[int, Dyad, float]:
+    """Return the first of `count` conversations whose user smiles between 6 and 20 s: its number, and when."""
+    for number, dyad in enumerate(conversations(count * 60 / 3600, HELD_OUT_SEED, "test", 60)):
         for start in onsets(dyad.events, ("smile", "laugh")):
             if 6 < start < 20:
-                return dyad, start
+                return number, dyad, start
     raise SystemExit("No user smiles in these conversations.")
+
+
+def moments(smile: float) -> list[int]:
+    """Return the frames to draw: from shortly before a smile to four seconds after it."""
+    return np.round((smile + np.linspace(-0.8, 4.0, 9)) * FPS).astype(int).tolist()
 
 
 def main() -> None:
@@ -45,7 +50,7 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--preferred", type=Path, help="by default the shipped weights")
     a = parser.parse_args()
-    dyad, smile = shown()
+    _, dyad, smile = shown()
     frames = round(SECONDS * FPS)
     user, truth = dyad.user.cut(0, frames), dyad.avatar.cut(0, frames)
     faces = {"user": user.face, "base": user.face, "preference": user.face, "truth": truth.face}
@@ -57,8 +62,7 @@ def main() -> None:
         name: al.Puppet(TWIN if name == "user" else CHARACTER, SIZE).draw_track(face)
         for name, face in faces.items()
     }
-    at = np.round((smile + np.linspace(-0.8, 4.0, 9)) * FPS).astype(int).tolist()
-    strip(films, at=at, inch=1.3).savefig(IMAGES / "preference_strip.png", dpi=110)
+    strip(films, at=moments(smile), inch=1.3).savefig(IMAGES / "preference_strip.png", dpi=110)
     figure = tracks(faces, ("smile", "brow_raise", "jaw_open", "pitch"), shade=(smile, smile + 2))
     figure.savefig(IMAGES / "preference_tracks.png", dpi=120)
 

@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pages
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError
 from nbformat import NotebookNode
@@ -66,6 +67,10 @@ def execute(path: Path, target: Path) -> None:
     notebook = run(path)
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace(
+                "](../book/images/", "](../images/"
+            )  # where the book keeps them
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
     nbformat.write(notebook, target)
@@ -79,6 +84,7 @@ def gather() -> None:
         shutil.copy2(page, SOURCE)
     for folder in ("images", "_static"):
         shutil.copytree(BOOK / folder, SOURCE / folder)
+    pages.write(SOURCE)
     os.environ["AVATAR_LAB_STRICT"] = "1"  # a solution that fails its check has no place in a book
     for notebook in sorted(SOLUTIONS.glob("*.ipynb")):
         print(f"executing {notebook.name}", flush=True)

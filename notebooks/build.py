@@ -50,10 +50,15 @@ def split_cell(source: str) -> tuple[str, str, str]:
         raise SystemExit(f"A cell has no closing `{END}`:\n{source}")
     has_solution = learner != solved
     return (
-        "\n".join(learner),
-        "\n".join(solved),
-        "\n".join(alone) if has_solution else "",
+        joined(learner),
+        joined(solved),
+        joined(alone) if has_solution else "",
     )
+
+
+def joined(lines: list[str]) -> str:
+    """Return one text, without empty lines at its ends."""
+    return "\n".join(lines).strip("\n")
 
 
 def folded(solution: str) -> str:

@@ -10,7 +10,12 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "avatar_lab"
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAY_THREAD = ("stream/session.py", "live/", "stream/processes.py")  # the last for whole processes only
+MAY_THREAD = (
+    "stream/session.py",
+    "stream/mailbox.py",
+    "live/",
+    "stream/processes.py",  # for whole processes only
+)
 MAY_READ_CLOCK = ("clock.py", "stream/clock.py")
 MAY_PRINT = ("cli/", "__main__.py")
 GENERATOR_MAKERS = {"default_rng", "Generator", "SeedSequence", "PCG64", "BitGenerator"}
@@ -61,7 +66,9 @@ def faults(source: str, name: str) -> list[str]:
     found: list[str] = []
     modules = imported(source)
     if modules & THREAD_MODULES and not name.startswith(MAY_THREAD):
-        found.append("threads belong to stream/session.py and live/, processes to stream/processes.py")
+        found.append(
+            "threads belong to stream/session.py, stream/mailbox.py and live/, processes to stream/processes.py"
+        )
     if "random" in modules:
         found.append("randomness comes from a passed generator, not from the module random")
     if "time" in modules and not name.startswith(MAY_READ_CLOCK):

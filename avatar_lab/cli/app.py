@@ -15,7 +15,17 @@ from typing import Annotated, Any
 
 import typer
 
-from avatar_lab.cli import bench, demo, doctor_command, evaluate, import_published, react, train
+from avatar_lab.cli import (
+    bench,
+    demo,
+    doctor_command,
+    evaluate,
+    import_published,
+    notebooks,
+    react,
+    train,
+    verify,
+)
 from avatar_lab.errors import AvatarLabError
 
 # typer brings its own copy of click's errors, or the real ones, depending on its version; both are bases of this one.
@@ -43,6 +53,8 @@ app.command("react")(react.react)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("bench")(bench.bench)
+app.command("verify")(verify.verify)
+app.command("notebooks")(notebooks.notebooks)
 app.command("import-published")(import_published.import_published)
 
 

@@ -71,6 +71,12 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
         )  # fmt: skip
 
 
+def comment_of(path: str | os.PathLike[str]) -> str:
+    """Return the comment in a file's metadata; empty if it has none. Raises MediaError if it is no media file."""
+    with open_media(Path(path), "video") as container:
+        return str(container.metadata.get("comment", ""))
+
+
 def open_media(path: Path, kind: str) -> Any:
     """Open a container for reading, or raise MediaError that says what is wrong with the file."""
     expected = f"Expected {KINDS[kind]}"

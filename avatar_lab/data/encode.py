@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -75,7 +75,7 @@ def write_wav(path: str | os.PathLike[str], audio: np.ndarray) -> Path:
 def write_video(
     path: str | os.PathLike[str],
     frames: Iterable[np.ndarray],
-    audio: np.ndarray | None = None,
+    audio: np.ndarray | Callable[[int], np.ndarray] | None = None,
     *,
     title: str = "",
     comment: str = "",
@@ -83,12 +83,13 @@ def write_video(
     """Write RGB frames `(H, W, 3)` uint8 at 25 fps, with 16 kHz sound, as an mp4 that starts playing at once.
 
     Frames may come from a generator; they are encoded as they come. Odd sizes are padded to even ones by
-    repeating the last row or column. Sound beyond the last frame is dropped. Raises MediaError for no
+    repeating the last row or column. Sound beyond the last frame is dropped; instead of all of it, a function may be
+    given that returns the 640 samples of frame k when that frame is there. Raises MediaError for no
     frames, frames of the wrong type or changing size, and anything the disk refuses; the file then does
     not exist.
     """
     path = check_writable(path, (".mp4", ".m4v", ".mov"))
-    samples = None if audio is None else _check_audio(audio)
+    samples = None if audio is None or callable(audio) else _check_audio(audio)
     source = iter(frames)
     first = next(source, None)
     if first is None:
@@ -104,13 +105,14 @@ def write_video(
         video = _video_stream(container, shape[0], shape[1])
         sound = (
             None
-            if samples is None
+            if audio is None
             else container.add_stream("aac", rate=SAMPLE_RATE, layout="mono", bit_rate=64_000)
         )
         for index, frame in enumerate(chain([first], source)):
             container.mux(video.encode(_video_frame(_check_frame(frame, shape, index), index)))
-            if sound is not None and samples is not None:
-                _encode_sound(container, sound, samples, index)
+            if sound is not None:
+                piece = _check_audio(audio(index)) if callable(audio) else _piece(samples, index)
+                _encode_sound(container, sound, piece, index)
         for stream in (video, sound):
             if stream is not None:
                 container.mux(stream.encode(None))
@@ -148,9 +150,14 @@ def _video_frame(picture: UInt8[np.ndarray, "H W 3"], index: int) -> av.VideoFra
     return frame
 
 
-def _encode_sound(container: Any, stream: Any, samples: np.ndarray, index: int) -> None:
-    """Encode the 640 samples that belong to one frame."""
-    piece = samples[index * SAMPLES_PER_FRAME : (index + 1) * SAMPLES_PER_FRAME]
+def _piece(samples: np.ndarray | None, index: int) -> np.ndarray:
+    """Return the 640 samples that belong to one frame."""
+    assert samples is not None
+    return samples[index * SAMPLES_PER_FRAME : (index + 1) * SAMPLES_PER_FRAME]
+
+
+def _encode_sound(container: Any, stream: Any, piece: np.ndarray, index: int) -> None:
+    """Encode the samples of one frame."""
     if len(piece) == 0:
         return
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece[None]), format="fltp", layout="mono")

@@ -1,7 +1,7 @@
 """A reaction as a film: the user left, the avatar right, both voices in the sound.
 
 The left half shows the user's own video when there is one, and the drawn twin otherwise: all that the avatar
-knows.
+knows. The film says in words and in its pictures that it was generated (`data.marking`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from avatar_lab.stream.react import Reaction
 
 TWIN = 1  # character seed of the user's drawn twin
-MARK = "AI-generated with avatar_lab"
 
 
 def write_side_by_side(reaction: Reaction, path: Path, progress: Callable[[int, int], None] | None) -> Path:
     """Write the film; frames are drawn and encoded one at a time."""
+    from avatar_lab.data.marking import NOTE, marked
     from avatar_lab.data.media import check_writable, write_video
 
     avatar = reaction.frames
@@ -40,7 +40,7 @@ def write_side_by_side(reaction: Reaction, path: Path, progress: Callable[[int, 
                 progress(done + 1, total)
 
     sound = mix(reaction.user.audio, reaction.audio)
-    return write_video(path, frames(), sound, title="avatar_lab reaction", comment=MARK)
+    return write_video(path, marked(frames()), sound, title="avatar_lab reaction", comment=NOTE)
 
 
 def user_frames(user: Performance, size: int) -> Iterator[UInt8[np.ndarray, "h w 3"]]:

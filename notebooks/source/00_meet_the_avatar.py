@@ -252,6 +252,7 @@ films = {
 }
 
 
+# %%
 def show(user_smiles: bool) -> None:
     """Show the user's twin, and the avatar's average answer."""
     display(strip(films[user_smiles]))

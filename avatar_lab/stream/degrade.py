@@ -1,0 +1,54 @@
+"""What to give up when blocks take too long: first quality, then motion, never the present.
+
+    8 steps -> 4 -> 2 -> hold the last pose                    one level down after two late blocks in a row
+    hold -> 2 -> 4 -> 8                                        one level up after a calm while
+
+What is peculiar: one late block is nothing (a computer hiccups), two are load. It comes back slowly, and between "late"
+and "calm" nothing changes: hysteresis, else it would flicker. While the pose is held nothing is computed, so that a
+level up is tried after a while.
+
+Notebook: 10 (real time).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+LATE, CALM = 0.9, 0.5  # shares of the time that a block lasts
+IN_A_ROW: Final = 2  # late blocks before a level down
+PATIENCE: Final = 15  # calm blocks before a level up: three seconds
+HOLD: Final = 0
+FULL, FEWER, HOLDING = "full", "fewer steps", "holding"
+
+
+class Degrade:
+    """Told how long each block took, it says how many steps the next one may have."""
+
+    def __init__(self, nfe: int) -> None:
+        self._level = 0
+        self._calm = self._late = 0
+        self.wish(nfe)
+
+    def wish(self, nfe: int) -> None:
+        """Set how many steps the user wants; the level stays."""
+        self._levels = [nfe, *(n for n in (nfe // 2, nfe // 4) if n >= 1), HOLD]
+        self._level = min(self._level, len(self._levels) - 1)
+
+    @property
+    def nfe(self) -> int:
+        """Steps of the next block; `HOLD` (0) for none."""
+        return self._levels[self._level]
+
+    @property
+    def quality(self) -> str:
+        """How that is called on the screen."""
+        return FULL if self._level == 0 else HOLDING if self.nfe == HOLD else FEWER
+
+    def told(self, compute_ms: float, budget_ms: float) -> None:
+        """Learn how long a block of `budget_ms` took."""
+        late, calm = compute_ms > LATE * budget_ms, compute_ms < CALM * budget_ms
+        self._late, self._calm = self._late + 1 if late else 0, self._calm + 1 if calm else 0
+        if self._late >= IN_A_ROW:
+            self._level, self._late = min(self._level + 1, len(self._levels) - 1), 0
+        elif self._calm >= PATIENCE:
+            self._level, self._calm = max(self._level - 1, 0), 0

@@ -1,0 +1,87 @@
+"""How long the notebooks take: every solution run as a learner runs it, cell by cell.
+
+    python bench/notebooks.py --json book/timings.json            # full runs: what a laptop takes
+    python bench/notebooks.py --fast                              # as the continuous checks run them
+    python bench/notebooks.py --only 05_diffusion_forcing
+
+Each notebook gets a kernel of its own, one after another. `seconds` is the whole run, the kernel's start included,
+`longest` its longest cell. Cells over the limit, warnings and writing on stderr are listed: there should be none.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from emit import arguments_of, emit
+from nbclient import NotebookClient
+
+from avatar_lab.cli.hardware import hardware
+from avatar_lab.clock import SystemClock
+
+ROOT = Path(__file__).parents[1]
+SOLUTIONS = ROOT / "notebooks" / "solutions"
+CELL_LINES, CELL_SECONDS = 15, 240
+
+
+class TimedClient(NotebookClient):
+    """Notes how long every cell takes."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.taken: list[float] = []
+
+    async def async_execute_cell(self, cell: Any, *arguments: Any, **options: Any) -> Any:
+        clock = SystemClock()
+        began = clock.now()
+        done = await super().async_execute_cell(cell, *arguments, **options)
+        if cell.cell_type == "code":
+            self.taken.append(clock.now() - began)
+        return done
+
+
+def run(path: Path) -> dict[str, Any]:
+    """Run one notebook and return its times and its faults."""
+    notebook, clock = nbformat.read(path, as_version=4), SystemClock()
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    folder = {"metadata": {"path": str(path.parent)}}
+    client = TimedClient(notebook, timeout=2 * CELL_SECONDS, kernel_name="python3", resources=folder)
+    began = clock.now()
+    client.execute()
+    noise = [
+        output.text.strip()[:200]
+        for cell in code
+        for output in cell.outputs
+        if output.output_type == "stream" and output.name == "stderr"
+    ]
+    return {
+        "seconds": round(clock.now() - began, 1),
+        "longest": round(max(client.taken), 1),
+        "cells": len(code),
+        "lines": sum(len(cell.source.splitlines()) for cell in code),
+        "long_cells": [i for i, cell in enumerate(code) if len(cell.source.splitlines()) > CELL_LINES],
+        "exercises": sum("exercise" in cell.metadata.get("tags", []) for cell in code),
+        "noise": noise,
+    }
+
+
+def main() -> None:
+    parser = arguments_of(__doc__)
+    parser.add_argument("--fast", action="store_true", help="shortened trainings (AVATAR_LAB_FAST=1)")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="these notebooks alone, e.g. 05_diffusion_forcing"
+    )
+    a = parser.parse_args()
+    os.environ["AVATAR_LAB_FAST"] = "1" if a.fast else "0"
+    os.environ["AVATAR_LAB_STRICT"] = "1"
+    paths = [p for p in sorted(SOLUTIONS.glob("*.ipynb")) if not a.only or p.stem in a.only]
+    found = {path.stem: run(path) for path in paths}
+    total = round(sum(one["seconds"] for one in found.values()), 1)
+    report = {"hardware": hardware("cpu"), "fast": a.fast, "seconds": total, "notebooks": found}
+    emit(report, a.json)
+
+
+if __name__ == "__main__":
+    main()

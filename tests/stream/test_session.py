@@ -1,0 +1,354 @@
+"""The live session: nothing piles up, the present wins, dials turn without a restart, faults are told, no leaks."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avatar_lab.clock import FakeClock
+from avatar_lab.config import SAMPLES_PER_FRAME, preset
+from avatar_lab.data.face import FACE_DIM, FACE_INDEX, neutral
+from avatar_lab.errors import ConfigError, StreamError
+from avatar_lab.model.avatar import Avatar, build
+from avatar_lab.motion.space import default_space
+from avatar_lab.stream import session as module
+from avatar_lab.stream.live_settings import LiveSettings, shaped
+from avatar_lab.stream.mover import AvatarMover, MirrorMover, Moved
+from avatar_lab.stream.session import Session
+
+SMILE = FACE_INDEX["smile"]
+
+
+class User:
+    """A reader without a camera: the face is the time; `broken` makes it fail."""
+
+    def __init__(self) -> None:
+        self.broken, self.closed = False, 0
+
+    def read(self, jpeg: bytes, captured_ms: float) -> np.ndarray | None:
+        if self.broken:
+            raise StreamError("The picture was damaged.")
+        row = neutral(1)[0]
+        row[SMILE] = (captured_ms / 10_000) % 1
+        return row
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Slow:
+    """A mover that takes its time on a fake clock: `ms` for each step."""
+
+    frames = 5
+
+    def __init__(self, clock: FakeClock, ms: float) -> None:
+        self.clock, self.ms, self.nfe = clock, ms, [0]
+
+    def set(self, settings: LiveSettings) -> None:
+        pass
+
+    def move(self, rows: np.ndarray, heard: np.ndarray, voice: np.ndarray, nfe: int) -> Moved:
+        self.clock.advance(self.ms * nfe / 1000)
+        self.nfe.append(nfe)
+        return Moved(rows.copy(), voice)
+
+
+class Blank:
+    """A picture that costs nothing."""
+
+    size = 16
+
+    def draw(self, face: np.ndarray) -> np.ndarray:
+        return np.zeros((16, 16, 3), np.uint8)
+
+    def draw_track(self, face: np.ndarray) -> np.ndarray:
+        return np.zeros((len(face), 16, 16, 3), np.uint8)
+
+
+class Page:
+    """Collects what a session sends."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.buffers: list[Sequence[bytes]] = []
+
+    def __call__(self, message: dict[str, Any], buffers: Sequence[bytes]) -> None:
+        self.sent.append(message)
+        self.buffers.append(buffers)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [m for m in self.sent if m["type"] == kind]
+
+
+@pytest.fixture(autouse=True)
+def _room(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("AVATAR_LAB_SESSIONS", "2")
+    gc.collect()
+    module._OPEN.clear()
+    yield
+    module._OPEN.clear()
+
+
+@pytest.fixture(scope="module")
+def avatar() -> Avatar:
+    return build(preset("tiny"), default_space())
+
+
+def opened(mover: Any = None, **options: Any) -> tuple[Session, Page, User]:
+    page, user = Page(), User()
+    options = {"threads": False, "pictures": lambda _: Blank(), "clock": FakeClock(), **options}
+    options["settings"] = options.get("settings", LiveSettings(twin=False))
+    return Session(mover or MirrorMover(), user, page, **options), page, user
+
+
+def tick(session: Session, seq: int, captured: float, sound: int = 0) -> None:
+    samples = np.full(sound, 1000, np.int16) if sound else None
+    session.tick({"seq": seq, "captured": captured}, b"jpeg", samples)
+
+
+def test_the_newest_picture_wins_and_the_lost_one_gets_its_credit_back() -> None:
+    session, page, _ = opened()
+    for seq in range(3):
+        tick(session, seq, 40.0 * seq)
+    assert [m["seq"] for m in page.of("lost")] == [0, 1]
+    assert session.see_once()
+    assert not session.see_once()
+    assert [m["seq"] for m in page.of("seen")] == [2]
+    assert page.of("seen")[0]["found"]
+
+
+def test_one_piece_for_each_want_and_never_more_than_two_in_waiting() -> None:
+    session, page, _ = opened()
+    assert not session.move_once()
+    for seq in range(4):
+        session.want({"seq": seq})
+    while session.move_once():
+        pass
+    assert [m["seq"] for m in page.of("block")] == [0, 1]
+    assert session.stats()["counts"]["refused"] == 2
+
+
+@pytest.mark.parametrize("stall_ms", [200, 1000, 5000])
+def test_after_a_stall_the_next_piece_looks_at_the_present(stall_ms: float) -> None:
+    clock = FakeClock()
+    session, page, _ = opened(Slow(clock, 1.0), clock=clock)
+    now = 0.0
+    for seq in range(10):
+        now = 40.0 * seq
+        tick(session, seq, now, sound=640)
+        session.see_once()
+    now += stall_ms  # nobody reads, nobody asks; the page goes on sending
+    for seq in range(10, 10 + round(stall_ms / 40)):
+        tick(session, seq, 40.0 * seq, sound=640)
+    newest = 40.0 * (9 + round(stall_ms / 40))
+    session.see_once()
+    session.want({"seq": 0})
+    session.move_once()
+    assert page.of("block")[0]["captured"] == newest
+
+
+def test_sound_that_piled_up_is_skipped_and_counted() -> None:
+    session, _, _ = opened()
+    for seq in range(25):
+        tick(session, seq, 40.0 * seq, sound=640)
+    session.want({"seq": 0})
+    session.move_once()
+    assert session.stats()["skipped_sound"] == 24 * 640
+
+
+def test_a_block_carries_its_pictures_its_sound_and_its_times() -> None:
+    clock = FakeClock()
+    session, page, _ = opened(Slow(clock, 2.0), clock=clock)
+    tick(session, 0, 40.0)
+    session.see_once()
+    session.want({"seq": 7})
+    clock.advance(0.03)
+    session.move_once()
+    block, buffers = page.of("block")[0], page.buffers[-1]
+    assert block["seq"] == 7
+    assert len(buffers) == block["frames"] + 1
+    assert len(buffers[-1]) == 2 * block["samples"] == 2 * 5 * SAMPLES_PER_FRAME
+    assert block["timing"]["wait"] == pytest.approx(30)
+    assert block["timing"]["total"] == pytest.approx(16)
+    assert block["quality"] == "full"
+    assert len(block["face"]["smile"]) == 5
+
+
+def test_a_slow_machine_gives_up_steps_then_motion_and_comes_back() -> None:
+    clock = FakeClock()
+    mover = Slow(clock, 30.0)  # 8 steps: 240 ms of 200
+    session, page, _ = opened(mover, clock=clock)
+
+    def run(count: int) -> list[dict[str, Any]]:
+        before = len(page.of("block"))
+        for seq in range(count):
+            session.want({"seq": seq})
+            session.move_once()
+        return page.of("block")[before:]
+
+    assert [b["nfe"] for b in run(4)] == [8, 8, 4, 4]
+    assert page.of("block")[-1]["quality"] == "fewer steps"
+    mover.ms = 200.0
+    held = run(6)
+    assert held[-1]["quality"] == "holding"
+    assert held[-1]["nfe"] == 0
+    mover.ms = 1.0
+    assert run(60)[-1]["quality"] == "full"
+
+
+def test_dials_turn_between_two_pieces(avatar: Avatar) -> None:
+    session, page, _ = opened(AvatarMover(avatar, LiveSettings()), settings=LiveSettings(twin=False))
+    for name, value in (("nfe", 2), ("guidance_user", 5.0), ("guidance_audio", 1.0), ("schedule", "pyramid"),
+                        ("nfe", 3), ("seed", 4), ("schedule", "block"), ("guidance_user", 1.0)):  # fmt: skip
+        session.change(name, value)
+        session.want({"seq": 0})
+        assert session.move_once(), name
+    blocks = page.of("block")
+    assert [b["frames"] for b in blocks[2:6]] == [5, 2, 2, 2]
+    assert all(2 * b["samples"] == len(sent[-1]) for b, sent in zip(blocks, page.buffers, strict=False))
+    with pytest.raises(ConfigError, match=r"nfe must lie in 1\.\.16"):
+        session.change("nfe", 99)
+    with pytest.raises(ConfigError, match="no live setting 'colour'"):
+        session.change("colour", 1)
+    with pytest.raises(ConfigError, match="schedule must be one of"):
+        session.change("schedule", "spiral")
+    with pytest.raises(ConfigError, match="must be a number"):
+        session.change("liveliness", "very")
+
+
+def test_turning_a_dial_does_not_restart_the_motion(avatar: Avatar) -> None:
+    mover, quiet = AvatarMover(avatar, LiveSettings()), np.zeros(5 * 640, np.float32)
+    for _ in range(4):
+        mover.move(neutral(5), quiet, quiet, 8)
+    blocks = mover._state.blocks
+    mover.set(LiveSettings(guidance_user=1.0, guidance_audio=1.0))
+    mover.move(neutral(5), quiet, quiet, 8)
+    assert mover._state.blocks == blocks + 1
+    last = mover._last.copy()
+    mover.set(LiveSettings(guidance_user=1.0, guidance_audio=1.0, seed=9))
+    first = mover.move(neutral(5), quiet, quiet, 8).face[0]
+    assert mover._state.blocks == 1
+    sudden = AvatarMover(avatar, LiveSettings(guidance_user=1.0, guidance_audio=1.0, seed=9))
+    sudden._lead = 0
+    jump = np.abs(sudden.move(neutral(5), quiet, quiet, 8).face[0] - last)
+    assert (np.abs(first - last) <= 0.15 * jump + 1e-3).all(), "the face is led over, it does not jump"
+
+
+def test_a_pyramid_keeps_voice_and_face_together(avatar: Avatar) -> None:
+    mover = AvatarMover(avatar, LiveSettings(schedule="pyramid", nfe=4))
+    voice = np.arange(20 * 640, dtype=np.float32)
+    said = [
+        mover.move(neutral(2), np.zeros(1280, np.float32), voice[at : at + 1280], 4).voice
+        for at in range(0, len(voice), 1280)
+    ]
+    together = np.concatenate(said)
+    assert len(together) == len(voice)
+    late = 3 * 640  # a stair of four steps: frame 0 leaves with frame 3
+    assert not together[:late].any()
+    np.testing.assert_array_equal(together[late:], voice[:-late])
+
+
+def test_stillness_and_the_look_into_the_camera() -> None:
+    face = neutral(3)
+    face[:, SMILE], face[:, FACE_INDEX["yaw"]], face[:, FACE_INDEX["jaw_open"]] = 0.4, 10.0, 0.5
+    still = shaped(face, LiveSettings(liveliness=0.0))
+    assert still[0, SMILE] == 0
+    assert still[0, FACE_INDEX["jaw_open"]] == pytest.approx(0.5)
+    assert shaped(face, LiveSettings(liveliness=1.0))[0, SMILE] == pytest.approx(0.6)
+    np.testing.assert_array_equal(shaped(face, LiveSettings()), face)
+    looking = shaped(face, LiveSettings(gaze_to_camera=True))
+    assert looking[0, FACE_INDEX["gaze_yaw"]] == pytest.approx(-10.0)
+
+
+def test_faults_are_told_once_and_end_the_session_when_they_do_not_stop() -> None:
+    session, page, user = opened()
+    user.broken = True
+    for seq in range(12):
+        tick(session, seq, 40.0 * seq)
+        session._guarded(session.see_once)
+    assert [m["text"] for m in page.of("notice")] == ["The picture was damaged."]
+    assert "failed too often" in page.of("ended")[0]["reason"]
+
+
+def test_no_more_sessions_than_the_machine_can_carry() -> None:
+    first, _, user = opened()
+    second, _, _ = opened()
+    with pytest.raises(StreamError, match="2 live sessions are open"):
+        opened()
+    first.stop()
+    first.stop()
+    assert user.closed == 1
+    third, _, _ = opened()
+    del second, third
+    gc.collect()
+    opened()
+
+
+def test_threads_end_and_nothing_grows() -> None:
+    before = threading.active_count()
+    page, user = Page(), User()
+    session = Session(
+        MirrorMover(), user, page, pictures=lambda _: Blank(), settings=LiveSettings(twin=False)
+    )
+    assert threading.active_count() == before + 2
+    for seq in range(5):
+        tick(session, seq, 40.0 * seq)
+        session.want({"seq": seq})
+    session.stop()
+    assert threading.active_count() == before
+    assert user.closed == 1
+
+
+def test_memory_is_constant() -> None:
+    session, page, _ = opened()
+
+    def run(count: int) -> None:
+        for seq in range(count):
+            tick(session, seq, 40.0 * seq, sound=640)
+            session.see_once()
+            session.want({"seq": seq})
+            session.move_once()
+            page.sent.clear()
+            page.buffers.clear()
+
+    run(400)
+    gc.collect()
+    tracemalloc.start()
+    run(200)
+    small = tracemalloc.get_traced_memory()[0]
+    run(1500)
+    gc.collect()
+    grown = tracemalloc.get_traced_memory()[0] - small
+    tracemalloc.stop()
+    assert grown < 150_000
+    assert neutral(1).shape[1] == FACE_DIM
+
+
+def test_real_threads_answer_wants() -> None:
+    page, user = Page(), User()
+    done = threading.Event()
+
+    def emit(message: dict[str, Any], buffers: Sequence[bytes]) -> None:
+        page(message, buffers)
+        if message["type"] == "block" and message["seq"] == 3:
+            done.set()
+
+    session = Session(
+        MirrorMover(), user, emit, pictures=lambda _: Blank(), settings=LiveSettings(twin=False)
+    )
+    try:
+        for seq in range(4):
+            tick(session, seq, 40.0 * seq)
+            while session.stats()["counts"]["blocks"] < seq:
+                done.wait(0.005)
+            session.want({"seq": seq})
+        assert done.wait(10)
+    finally:
+        session.stop()
+    assert [m["seq"] for m in page.of("block")] == [0, 1, 2, 3]
