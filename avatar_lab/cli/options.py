@@ -42,6 +42,7 @@ Compile = Annotated[
     bool, typer.Option("--compile", help="Let torch compile the network first: slower to start.")
 ]
 Portrait = Annotated[
-    Path | None, typer.Option(help="A picture of one face, worn by the avatar (preset paper only).")
+    Path | None,
+    typer.Option(help="A picture of one face, worn by the avatar; use one only of somebody who agreed."),
 ]
 Json = Annotated[Path | None, typer.Option("--json", help="Write all numbers to this file, too.")]

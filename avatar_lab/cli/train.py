@@ -45,8 +45,8 @@ def train(
     preset: Annotated[
         str,
         typer.Argument(
-            help="Size of the model: tiny or lab; or a rival of the paper's tables, of size lab, such as audio-only, "
-            "window or teacher-forced (avatar_lab.train.baselines)."
+            help="Size of the model: tiny or lab; lab-latent: lab on what is read from pictures; or a rival of the "
+            "paper's tables, of size lab, such as audio-only, window or teacher-forced (avatar_lab.train.baselines)."
         ),
     ] = "lab",
     part: Annotated[Part, typer.Option(help="Which network to train.")] = Part.generator,
@@ -97,7 +97,9 @@ def train(
     from avatar_lab.cli.files import make_folder
     from avatar_lab.config import preset as preset_of
     from avatar_lab.errors import ConfigError
+    from avatar_lab.model.avatar import LATENT
     from avatar_lab.train import baselines, parallel, recipes
+    from avatar_lab.train.latent import train_latent
 
     if preset in baselines.VARIANTS:
         if part is not Part.generator or minutes or checkpoint or speech:
@@ -105,6 +107,17 @@ def train(
                 f"{preset!r} is a rival with one budget for all: it takes --steps, --hours, --seed and --out only."
             )
         train_baseline(preset, make_folder(out or Path("runs") / "baselines"), steps, hours, seed)
+        return
+    if preset == LATENT:
+        if part is not Part.generator or checkpoint or speech or self_forcing:
+            raise ConfigError(f"{preset!r} takes --steps or --minutes, --hours, --seed and --out only.")
+        folder = make_folder(out or Path("runs") / LATENT)
+        _, report = train_latent(folder, steps=steps, minutes=minutes, hours=hours, seed=seed)
+        loss = report.metrics["loss"]
+        console.out.print(
+            f"{report.steps} steps, {report.minutes:.1f} minutes, loss {loss:.4g}", highlight=False
+        )
+        console.name_files({"weights": folder / "generator.safetensors"})
         return
     config = preset_of(preset)
     if preset not in recipes.RECIPES:

@@ -48,9 +48,13 @@ def square(frame: UInt8[np.ndarray, "h w 3"], size: int) -> UInt8[np.ndarray, "s
 
 def read_portrait(path: str | Path, size: int) -> UInt8[np.ndarray, "size size 3"]:
     """Read a picture file as an RGB square; raises MediaError when it is missing, no picture, or too small."""
+    return square(read_picture(Path(path)), size)
+
+
+def read_picture(path: Path) -> UInt8[np.ndarray, "h w 3"]:
+    """Read a picture file as RGB; raises MediaError when it is missing, no picture, or too small."""
     import cv2
 
-    path = Path(path)
     if not path.is_file():
         raise MediaError(f"There is no picture {path}. Check the name.")
     data = np.frombuffer(path.read_bytes(), np.uint8)
@@ -64,4 +68,4 @@ def read_portrait(path: str | Path, size: int) -> UInt8[np.ndarray, "size size 3
         raise MediaError(
             f"{path} has {picture.shape[1]} x {picture.shape[0]} pixels; a portrait needs at least {LEAST_SIDE} a side."
         )
-    return square(np.ascontiguousarray(picture[..., ::-1]), size)
+    return np.ascontiguousarray(picture[..., ::-1])

@@ -70,8 +70,8 @@ class FaceTracker:
 
     def __init__(self, model: str | os.PathLike[str] | None = None, *, max_faces: int = 2) -> None:
         path = resolve("face_landmarker", model)
-        with _quiet_stderr():
-            self._image, self._landmarker = _start(path, max_faces)
+        with quiet_stderr():
+            self._image, self._landmarker = start_landmarker(path, max_faces)
         self._names: dict[str, int] = {}
         self._home: tuple[float, float] | None = None
         self._away = 0
@@ -87,7 +87,7 @@ class FaceTracker:
     def close(self) -> None:
         """Release the landmarker; may be called twice."""
         if self._landmarker is not None:
-            with _quiet_stderr():
+            with quiet_stderr():
                 self._landmarker.close()
             self._landmarker = None
 
@@ -108,7 +108,7 @@ class FaceTracker:
         picture = _prepare(frame)
         image = self._image(picture)
         if self._last is None:  # the first frame starts the graph, which talks
-            with _quiet_stderr():
+            with quiet_stderr():
                 result = self._landmarker.detect_for_video(image, time_ms + self._offset)
         else:
             result = self._landmarker.detect_for_video(image, time_ms + self._offset)
@@ -198,7 +198,7 @@ def raw_row(
     return row
 
 
-def _start(model: Path, max_faces: int) -> tuple[Any, Any]:
+def start_landmarker(model: Path, max_faces: int) -> tuple[Any, Any]:
     """Import mediapipe and start a landmarker; every way this can fail becomes a MediaError."""
     try:
         import mediapipe
@@ -258,7 +258,7 @@ def _box(points: Any) -> tuple[float, float, float, float]:
 
 
 @contextmanager
-def _quiet_stderr() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Turn file descriptor 2 away; what was written is shown only if the body fails."""
     try:
         sys.stderr.flush()

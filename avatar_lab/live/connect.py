@@ -22,6 +22,8 @@ from avatar_lab.live.responder import Responder, SmallTalk
 from avatar_lab.live.speaker import Speaker
 from avatar_lab.live.users import film_user, sample_user, synthetic_user
 from avatar_lab.live.voice import SampleVoice, Voice, best_voice
+from avatar_lab.render.picture import Picture, make_picture
+from avatar_lab.render.portrait import PhotoPortrait
 from avatar_lab.stream.live_settings import LiveSettings
 from avatar_lab.stream.mover import AvatarMover, MirrorMover, Mover
 from avatar_lab.stream.session import Reader, Session
@@ -106,7 +108,7 @@ class Connector:
             speaker.stop()
             reader.close()
             raise
-        jobs = Jobs(session, speaker, self.voice, emit)
+        jobs = Jobs(session, speaker, self.voice, emit, self._size)
         if not mirror:
             speaker.say(greeting())
         return session
@@ -144,8 +146,11 @@ class Connector:
 class Jobs:
     """What a session does that may take a second: to speak, to wear a portrait, to record."""
 
-    def __init__(self, session: Session, speaker: Speaker, voice: Callable[[], Voice], emit: Emit) -> None:
+    def __init__(
+        self, session: Session, speaker: Speaker, voice: Callable[[], Voice], emit: Emit, size: int
+    ) -> None:
         self._session, self._speaker, self._voice, self._emit = session, speaker, voice, emit
+        self._size = size
 
     def do(self, message: Message, buffers: Sequence[bytes]) -> None:
         """Do one; raises AvatarLabError when it cannot be done."""
@@ -154,10 +159,27 @@ class Jobs:
             self._speaker.say(self._voice().speak(str(message.get("text", ""))))
         elif kind == "voice":
             self._speaker.say(sound_of(buffers))
+        elif kind == "portrait":
+            self._wear(message, buffers)
         elif kind == "record":
             self._record(bool(message.get("on")))
         else:
             raise ConfigError(f"This version cannot do that: {kind}.")
+
+    def _wear(self, message: Message, buffers: Sequence[bytes]) -> None:
+        if not message.get("confirmed"):
+            raise ConfigError("A portrait is worn only when you confirmed that you may use it.")
+        photo = picture_of(buffers)
+        portrait = PhotoPortrait(photo, self._size)
+
+        def pictures(settings: LiveSettings) -> Picture:
+            worn = settings.picture == "portrait"
+            return portrait if worn else make_picture("puppet", settings.character, self._size)
+
+        self._session.use_pictures(pictures)
+        self._session.change("picture", "portrait")
+        for note in portrait.notes:
+            self._emit({"type": "notice", "level": "info", "text": note}, ())
 
     def _record(self, on: bool) -> None:
         recorder = self._session.recorder
@@ -171,6 +193,18 @@ class Jobs:
 def greeting() -> Float32[ndarray, "n"]:
     """Return the first words of a conversation."""
     return SampleVoice().speak(GREETING)
+
+
+def picture_of(buffers: Sequence[bytes]) -> ndarray:
+    """Return the picture in a file that the page sent, as RGB; raises MediaError for anything else."""
+    import cv2
+    import numpy as np
+
+    data = np.frombuffer(buffers[0] if buffers else b"", np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if picture is None:
+        raise MediaError("That file is not a picture that can be read. Use a JPEG or PNG of one face.")
+    return np.ascontiguousarray(picture[..., ::-1])
 
 
 def sound_of(buffers: Sequence[bytes]) -> Float32[ndarray, "n"]:

@@ -40,6 +40,7 @@ from avatar_lab.motion.space import LatentSpace, MotionSpace
 GENERATOR_FILE = "generator.safetensors"
 FAST_FILE = "one_branch.safetensors"
 AUTOENCODER_FILE = "autoencoder.safetensors"
+LATENT = "lab-latent"  # `lab`, trained on what the autoencoder reads from pictures
 
 
 @dataclass
@@ -206,7 +207,8 @@ def load(
 
     Parameters
     ----------
-    name : preset, one of `presets()`. `lab` ships with the package.
+    name : preset, one of `presets()`; `lab` ships with the package. Or "lab-latent": the shipped `lab` that was trained
+        on what the autoencoder reads from pictures, for users who are read from pixels.
     device : "auto" (CUDA, else MPS, else CPU), "cpu", "cuda", ...
     checkpoint : a file written by `avatar-lab train`; by default the shipped weights, verified by their hash. For
         `paper`, the folder of the released files, or the file that `avatar-lab import-published` made of them.
@@ -219,7 +221,7 @@ def load(
     ConfigError : `fast` where there is no such generator, an unknown preset, device or precision.
     CheckpointError : the weights are missing, damaged or of another configuration.
     """
-    config = preset(name)
+    config = preset("lab" if name == LATENT else name)
     chosen = choose_device(device)
     number_format(chosen, precision)
     if fast and (name != "lab" or checkpoint is not None):
@@ -228,7 +230,7 @@ def load(
         )
     if config.audio.kind == "wav2vec2":
         return _published(checkpoint).eval().to(chosen, precision)
-    folder, file = WEIGHTS_DIR / name, FAST_FILE if fast else GENERATOR_FILE
+    folder, file = WEIGHTS_DIR / name.replace("-", "_"), FAST_FILE if fast else GENERATOR_FILE
     if checkpoint is not None:
         avatar = read(Path(checkpoint))
     elif (folder / file).exists():
@@ -239,9 +241,10 @@ def load(
             f"No weights for preset {config.name!r} ship with this version. Train them with "
             f"`avatar-lab train {config.name}` and pass checkpoint=FILE, or use the preset lab."
         )
-    if (folder / AUTOENCODER_FILE).exists():
-        verify(folder / AUTOENCODER_FILE)
-        avatar.autoencoder = load_autoencoder(folder / AUTOENCODER_FILE)[0]
+    drawing = WEIGHTS_DIR / config.name / AUTOENCODER_FILE
+    if drawing.exists():
+        verify(drawing)
+        avatar.autoencoder = load_autoencoder(drawing)[0]
     return avatar.eval().to(chosen, precision)
 
 

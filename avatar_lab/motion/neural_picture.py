@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float32, UInt8
 
-from avatar_lab.data.face import check_track, neutral
+from avatar_lab.data.face import check_track, clamp, neutral
 from avatar_lab.errors import ConfigError, ShapeError
 from avatar_lab.model.weights import WEIGHTS_DIR
 from avatar_lab.motion.autoencoder import MotionAutoencoder, to_frames, to_tensor
@@ -31,6 +31,7 @@ from avatar_lab.render.picture import make_picture, picture_kinds, register_pict
 LAB_FILE: Final = WEIGHTS_DIR / "lab" / "autoencoder.safetensors"
 SIZES: Final = (16, 1024)
 FRAMES_AT_ONCE: Final = 8
+READ_AT_ONCE: Final = 32
 
 
 class NeuralPicture:
@@ -101,6 +102,21 @@ class NeuralPicture:
                     )
             frames[start : start + FRAMES_AT_ONCE] = to_frames(picture).cpu().numpy()
         return frames
+
+
+def read_track(
+    autoencoder: MotionAutoencoder, space: MotionSpace, frames: UInt8[np.ndarray, "T S S 3"]
+) -> Float32[np.ndarray, "T P"]:
+    """Read a face track from pictures of one person: what the encoder makes of them, in named parameters.
+
+    Raises ShapeError for pictures of another size than the autoencoder's.
+    """
+    device, parts = next(autoencoder.parameters()).device, []
+    for start in range(0, len(frames), READ_AT_ONCE):
+        pictures = to_tensor(torch.from_numpy(frames[start : start + READ_AT_ONCE].copy())).to(device)
+        with torch.no_grad():
+            parts.append(autoencoder.encode(pictures).coefficients.cpu().numpy())
+    return clamp(space.decode(np.concatenate(parts)))
 
 
 @cache

@@ -25,6 +25,7 @@ from jaxtyping import Float32, Num, UInt8
 from torch import Tensor
 
 from avatar_lab.config import SAMPLES_PER_FRAME, SamplerConfig
+from avatar_lab.data.square import check_picture
 from avatar_lab.errors import ConfigError, ShapeError, StreamError
 from avatar_lab.flow.schedule import SCHEDULES
 from avatar_lab.model.avatar import Avatar
@@ -60,7 +61,8 @@ class AvatarEngine:
     ----------
     avatar : as returned by `avatar_lab.load`.
     character : seed of the drawn identity.
-    portrait : (S, S, 3) uint8 picture of one person, for avatars that see pictures (`paper`): their face.
+    portrait : (H, W, 3) uint8 picture of one person: whose face the avatar has. Avatars that see pictures (`paper`)
+        need one, square and in their size; for the others it is a photograph made to move instead of a character.
     seed : seed of the motion's noise; same seed, same input, same device: same motion.
     picture : "puppet" (drawn), "neural" (decoded), or None for motion only.
     size : side of the pictures in pixels.
@@ -93,13 +95,11 @@ class AvatarEngine:
         self.meter = meter or Meter()
         if user_every < 1:
             raise ConfigError(f"user_every must be >= 1; got {user_every}.")
-        if portrait is not None and not avatar.sees_pictures:
-            raise ConfigError(f"The preset {avatar.config.name!r} draws characters; it wears no portrait.")
         if avatar.sees_pictures:
             draw = picture is not None
             self._body: Body = PortraitBody(avatar, portrait, draw=draw, every=user_every)
         else:
-            self._body = DrawnBody(avatar, choose_picture(avatar, picture, character, size))
+            self._body = DrawnBody(avatar, choose_picture(avatar, picture, character, size, portrait))
         self._stream = MotionStream(avatar, self.sampler, self._body.reference, compiled=compile)
         self._state = self._stream.start(seed)
 
@@ -185,10 +185,16 @@ def sampler_with(base: SamplerConfig, chosen: Mapping[str, Any]) -> SamplerConfi
     return sampler
 
 
-def choose_picture(avatar: Avatar, kind: str | None, character: int, size: int) -> Picture | None:
-    """Return the picture called `kind`; `neural` needs the avatar's autoencoder."""
+def choose_picture(
+    avatar: Avatar, kind: str | None, character: int, size: int, portrait: np.ndarray | None = None
+) -> Picture | None:
+    """Return the picture called `kind`, or the portrait; `neural` needs the avatar's autoencoder."""
     if kind is None:
         return None
+    if portrait is not None:
+        from avatar_lab.render.portrait import PhotoPortrait
+
+        return PhotoPortrait(check_picture(portrait), size)
     if kind == "neural":
         if avatar.autoencoder is None:
             raise ConfigError("This avatar has no autoencoder weights; use picture='puppet'.")

@@ -9,6 +9,7 @@ Notebook: 10 (real time), 11 (talk to it).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
@@ -17,8 +18,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from avatar_lab.data.face import FACE_INDEX, clamp, neutral
-from avatar_lab.errors import ConfigError
+from avatar_lab.errors import ConfigError, StreamError
 
+SESSIONS: Final = "AVATAR_LAB_SESSIONS"  # environment: how many at once
 SCHEDULES: Final = ("block", "pyramid")
 LIVELY: Final = (
     "yaw", "pitch", "roll", "x", "y", "scale", "smile", "frown", "brow_raise", "brow_furrow", "squint"
@@ -64,7 +66,10 @@ class LiveSettings:
             if name == "schedule" and value not in SCHEDULES:
                 raise ConfigError(f"schedule must be one of {', '.join(SCHEDULES)}; got {value!r}.")
             return replace(self, **{name: str(value)})
-        return replace(self, **{name: self._number(name, value, kinds[name])})
+        number = self._number(name, value, kinds[name])
+        if name == "character":  # who chooses a character takes the portrait off
+            return replace(self, character=int(number), picture="puppet")
+        return replace(self, **{name: number})
 
     def _number(self, name: str, value: Any, kind: type) -> float | int:
         low, high = RANGES[name]
@@ -95,3 +100,11 @@ def shaped(face: Float32[np.ndarray, "n P"], settings: LiveSettings) -> Float32[
     if settings.gaze_to_camera:  # eyes turn back by what the head turned
         face[:, _GAZE_YAW], face[:, _GAZE_PITCH] = -face[:, _YAW], -face[:, _PITCH]
     return clamp(face)
+
+
+def capacity() -> int:
+    """Return how many sessions this machine may carry: one a core, or what the environment says."""
+    try:
+        return max(1, int(os.environ.get(SESSIONS, "") or os.cpu_count() or 1))
+    except ValueError as error:
+        raise StreamError(f"{SESSIONS} must be a whole number; got {os.environ[SESSIONS]!r}.") from error

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from avatar_lab.clock import Clock
 from avatar_lab.config import SAMPLES_PER_FRAME, SamplerConfig
 from avatar_lab.data.face import neutral
 from avatar_lab.errors import ConfigError
@@ -30,6 +31,7 @@ from avatar_lab.stream.pyramid import PyramidStream
 
 LEAD_OVER: Final = 8  # frames from the last pose into a motion that begins anew
 PYRAMID_PIECE: Final = 2  # frames: a message every 80 ms is what a page digests
+STREAMS: Final = 4
 APART: Final = 1e-3  # weights are kept this far from values at which a branch of guidance would vanish
 
 
@@ -70,6 +72,10 @@ class Mover(Protocol):
         """Make the next piece in `nfe` steps."""
         ...
 
+    def hold(self, voice: Float32[np.ndarray, "m"]) -> Float32[np.ndarray, "m"]:
+        """Return the voice of a piece whose pose is held: nothing is made, and the voice goes on."""
+        ...
+
 
 class MirrorMover:
     """Copies the user's newest face, a frame at a time: the delay of everything but the model."""
@@ -82,11 +88,14 @@ class MirrorMover:
     def move(self, rows: np.ndarray, heard: np.ndarray, voice: np.ndarray, nfe: int) -> Moved:
         return Moved(rows[-1:].copy(), voice)
 
+    def hold(self, voice: np.ndarray) -> np.ndarray:
+        return voice
+
 
 class AvatarMover:
     """The avatar, in blocks or as a pyramid."""
 
-    def __init__(self, avatar: Avatar, settings: LiveSettings) -> None:
+    def __init__(self, avatar: Avatar, settings: LiveSettings, clock: Clock | None = None) -> None:
         if avatar.sees_pictures:
             raise ConfigError(
                 f"Live sessions know their user by face tracks; the preset {avatar.config.name!r} sees pictures. "
@@ -96,8 +105,8 @@ class AvatarMover:
         self._reference = torch.from_numpy(avatar.face_space.encode(neutral(1))).to(avatar.device)
         self._last = neutral(1)[0]
         self._lead = 0  # frames that are still led over
-        self._meter = Meter(keep=1)
-        self._made_for: tuple[Any, ...] = ()
+        self._meter = Meter(clock, keep=1)
+        self._made: dict[tuple[Any, ...], Any] = {}
         self._begin()
 
     @property
@@ -127,13 +136,15 @@ class AvatarMover:
         return replace(base, nfe=nfe, guidance={"audio": audio, "user": user})
 
     def _stream_of(self, nfe: int) -> Any:
-        """Return the stream for the dials as they stand; made anew only when one of them was turned."""
+        """Return the stream for the dials as they stand; the last few are kept, for a machine that is late."""
         s = self._settings
         wanted = (s.schedule, nfe, s.guidance_audio, s.guidance_user)
-        if wanted != self._made_for:
+        if wanted not in self._made:
+            while len(self._made) >= STREAMS:
+                del self._made[next(iter(self._made))]
             kind = PyramidStream if s.schedule == "pyramid" else MotionStream
-            self._made, self._made_for = kind(self.avatar, self._sampler(nfe), self._reference), wanted
-        return self._made
+            self._made[wanted] = kind(self.avatar, self._sampler(nfe), self._reference)
+        return self._made[wanted]
 
     def move(self, rows: np.ndarray, heard: np.ndarray, voice: np.ndarray, nfe: int) -> Moved:
         motion = torch.from_numpy(self.avatar.face_space.encode(rows))[None].to(self.avatar.device)
@@ -163,15 +174,21 @@ class AvatarMover:
                 )
                 left.append(done[0])
         made = torch.cat(left)
-        self._late_voice = np.concatenate([self._late_voice, voice])
         missing = motion.shape[1] - len(made)  # while the stair fills: the pose is held, and the voice waits
         if missing:
             held = torch.from_numpy(self.avatar.face_space.encode(self._last[None])).to(made)
             made = torch.cat([held.repeat(missing, 1), made])
-        wait = missing * SAMPLES_PER_FRAME
-        said = np.concatenate([np.zeros(wait, np.float32), self._late_voice[: len(voice) - wait]])
-        self._late_voice = self._late_voice[len(voice) - wait :]
-        return made, said
+        return made, self._voice_of(voice, missing * SAMPLES_PER_FRAME)
+
+    def hold(self, voice: np.ndarray) -> np.ndarray:
+        return self._voice_of(voice, 0)
+
+    def _voice_of(self, voice: np.ndarray, wait: int) -> np.ndarray:
+        """Let a voice in at the foot of the stair; return what leaves it, after `wait` samples of silence."""
+        line = np.concatenate([self._late_voice, voice])
+        goes = len(voice) - wait
+        self._late_voice = line[goes:]
+        return np.concatenate([np.zeros(wait, np.float32), line[:goes]])
 
     def _led_over(self, face: np.ndarray) -> np.ndarray:
         """Lead from the last pose into a motion that has just begun."""

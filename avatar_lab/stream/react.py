@@ -90,8 +90,8 @@ def react(
     character, picture, size : who is drawn, how, and how large.
     seed : seed of the motion; everything else being equal, the same seed gives the same film.
     nfe, guidance, guidance_form, schedule : override the preset's sampler.
-    portrait : whose face the avatar has, for avatars that see pictures (`paper`): a picture file, or RGB pixels. Such
-        an avatar sees the user's video, or the drawn twin of a simulated user.
+    portrait : whose face the avatar has, a picture file or RGB pixels; instead of a character (extra `live`), or, for
+        avatars that see pictures (`paper`), necessary. Those see the user's video, or a simulated user's drawn twin.
     user_every, compile : see `AvatarEngine`.
     progress : called with (frames done, frames in all).
 
@@ -136,15 +136,19 @@ def react(
         voice,
         summarise(engine, blocks[-1].timing),
         user,
-        {"seed": seed, **looks_of(avatar, character, picture, size)},
+        {"seed": seed, **looks_of(avatar, character, picture, size, portrait is not None)},
         length_notes(len(spoken), total),
     )
 
 
-def looks_of(avatar: Avatar, character: int, picture: str | None, size: int) -> dict[str, Any]:
-    """Say how the avatar was shown: a portrait has its own size, and no character."""
+def looks_of(
+    avatar: Avatar, character: int, picture: str | None, size: int, portrait: bool
+) -> dict[str, Any]:
+    """Say how the avatar was shown: a portrait has no character, the published one a size of its own."""
     if avatar.sees_pictures and picture is not None:
         return {"picture": "portrait", "size": avatar.config.autoencoder.size}
+    if portrait and picture is not None:
+        return {"picture": "portrait", "size": size}
     return {"character": character, "picture": picture, "size": size}
 
 
@@ -155,23 +159,20 @@ def _joined(parts: list[np.ndarray | None], total: int) -> np.ndarray | None:
 
 
 def load_portrait(avatar: Avatar, portrait: str | Path | np.ndarray | None) -> np.ndarray | None:
-    """Return the portrait in the size of the avatar's autoencoder; raises ConfigError where it has no use or lacks."""
-    if portrait is None and avatar.sees_pictures:
-        raise ConfigError(
-            "The published avatar needs a face to wear: pass portrait (--portrait), a picture of one person."
-        )
-    if portrait is None:
-        return None
-    if not avatar.sees_pictures:
-        raise ConfigError(
-            f"The preset {avatar.config.name!r} draws characters; a portrait is for the published model (paper)."
-        )
-    from avatar_lab.data.square import check_picture, read_portrait, square
+    """Return the portrait, for avatars that see pictures in the size of their autoencoder.
 
-    size = avatar.config.autoencoder.size
-    if isinstance(portrait, str | Path):
-        return read_portrait(portrait, size)
-    return square(check_picture(portrait), size)
+    Raises ConfigError where one is needed and lacks, MediaError for a file that is no picture.
+    """
+    if portrait is None:
+        if avatar.sees_pictures:
+            raise ConfigError(
+                "The published avatar needs a face to wear: pass portrait (--portrait), a picture of one person."
+            )
+        return None
+    from avatar_lab.data.square import check_picture, read_picture, square
+
+    picture = read_picture(Path(portrait)) if isinstance(portrait, str | Path) else check_picture(portrait)
+    return square(picture, avatar.config.autoencoder.size) if avatar.sees_pictures else picture
 
 
 def length_notes(samples: int, frames: int) -> tuple[str, ...]:

@@ -6,7 +6,8 @@
     move  -> newest face and sound to a piece of the avatar, drawn and packed  thread 2
 
 What is peculiar: nothing is made that was not asked for, and what is made starts from the newest that is known. So no
-delay can pile up, and after a stall of any length the next piece already looks at the present. `see_once` and
+delay can pile up, and after a stall of any length the next piece already looks at the present. Every piece that was
+asked for is answered, even if only the pose can be held: a page that waits in vain would stand still. `see_once` and
 `move_once` are all that the threads do; tests call them by hand.
 
 Notebook: 10 (real time).
@@ -14,84 +15,38 @@ Notebook: 10 (real time).
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Float32
 
 from avatar_lab.clock import Clock, SystemClock
 from avatar_lab.config import FPS, SAMPLES_PER_FRAME
-from avatar_lab.data.face import FACE_INDEX
 from avatar_lab.errors import AvatarLabError, StreamError
-from avatar_lab.render.picture import Picture, make_picture
+from avatar_lab.render.picture import make_picture
+from avatar_lab.stream import messages
 from avatar_lab.stream.degrade import HOLD, Degrade
-from avatar_lab.stream.live_settings import LiveSettings, shaped
-from avatar_lab.stream.mailbox import FaceTrack, Mailbox, SoundRing
+from avatar_lab.stream.easel import Easel, Pictures
+from avatar_lab.stream.live_settings import SESSIONS, LiveSettings, capacity, shaped
+from avatar_lab.stream.mailbox import FaceTrack, Line, Mailbox, SoundRing
 from avatar_lab.stream.meter import Meter
 from avatar_lab.stream.mover import Moved, Mover
+from avatar_lab.stream.roles import Emit, Message, Reader, Recorder, Silence, Speaker
 
+__all__ = ["Reader", "Recorder", "Session", "Silence", "Speaker"]
 MAX_WANTS: Final = 2
 LOOK_S: Final = 0.25  # how long a thread waits before it looks whether the session is over
-TWIN, TWIN_SIZE, JPEG_QUALITY = 1, 192, 82
-TWIN_EVERY_MS: Final = 75.0  # every second picture: the twin is a mirror, not a film
-TOO_MANY_FAULTS: Final = 10  # in a row: then the session is ended instead of failing on
-ENVIRONMENT: Final = "AVATAR_LAB_SESSIONS"
+STALE_MS, CATCH_UP_S = 250.0, 0.1  # a face so much older than the newest picture is worth a wait
+TOO_MANY_FAULTS: Final = 10  # in a row, of one kind: then the session is ended instead of failing on
+NOTICE_S: Final = 5.0  # faults of one kind are told once in this time
+PATHS: Final = 500
 _OPEN: weakref.WeakSet[Session] = weakref.WeakSet()
-
-Message = Mapping[str, Any]
-Emit = Callable[[dict[str, Any], Sequence[bytes]], None]
-
-
-@runtime_checkable
-class Reader(Protocol):
-    """Finds the user's face in what a tick brought."""
-
-    def read(self, jpeg: bytes, captured_ms: float) -> Float32[np.ndarray, "P"] | None:
-        """Return the face row of this moment; None when nobody is seen."""
-        ...
-
-    def close(self) -> None:
-        """Release what was opened."""
-        ...
-
-
-@runtime_checkable
-class Speaker(Protocol):
-    """Says what the avatar says, and listens to the user to know when."""
-
-    def take(self, count: int) -> tuple[Float32[np.ndarray, "n"], bool]:
-        """Return the next samples of the voice, and whether the avatar is speaking."""
-        ...
-
-    def hear(self, samples: Float32[np.ndarray, "n"], captured_ms: float) -> None:
-        """Listen to the user."""
-        ...
-
-
-class Silence:
-    """A speaker that never says anything."""
-
-    state = "listening"
-
-    def take(self, count: int) -> tuple[Float32[np.ndarray, "n"], bool]:
-        return np.zeros(count, np.float32), False
-
-    def hear(self, samples: Float32[np.ndarray, "n"], captured_ms: float) -> None:
-        pass
-
-
-@runtime_checkable
-class Recorder(Protocol):
-    """Takes down what was shown."""
-
-    def add(self, frames: np.ndarray, audio: np.ndarray) -> None: ...
+_ROOM = threading.Lock()
 
 
 class Session:
@@ -121,34 +76,45 @@ class Session:
         speaker: Speaker | None = None,
         clock: Clock | None = None,
         size: int = 256,
-        pictures: Callable[[LiveSettings], Picture] | None = None,
+        pictures: Pictures | None = None,
         job: Callable[[Message, Sequence[bytes]], None] | None = None,
         notices: Sequence[str] = (),
         threads: bool = True,
     ) -> None:
-        admit(self)
         self.settings, self._clock = settings or LiveSettings(), clock or SystemClock()
         self._mover, self._reader, self._emit = mover, reader, emit
         self._speaker, self._job, self._notices = speaker or Silence(), job, list(notices)
-        self._pictures = pictures or (lambda s: make_picture(s.picture, s.character, size))
-        self._picture, self._twin = self._pictures(self.settings), make_picture("puppet", TWIN, TWIN_SIZE)
-        self._degrade = Degrade(self.settings.nfe)
+        pictures = pictures or (lambda s: make_picture(s.picture, s.character, size))
+        self._easel = Easel(pictures, self.settings)
+        self._degrade = Degrade(self.settings.nfe, self.settings.schedule == "block")
         self.recorder: Recorder | None = None
         self._box: Mailbox[tuple[Message, bytes | None, float]] = Mailbox()
         self._track, self._sound = FaceTrack(), SoundRing()
-        self._wants: deque[tuple[Message, float]] = deque(maxlen=MAX_WANTS)
-        self._turned: deque[tuple[str, Any]] = deque(maxlen=64)
-        self._wake = threading.Condition()
-        self._over = threading.Event()
+        self._wants: Line[tuple[Message, float]] = Line(MAX_WANTS)
+        self._turned: deque[str] = deque(maxlen=64)
+        self._over, self._numbers = threading.Event(), threading.Lock()
         self._see_meter, self._move_meter = Meter(self._clock, keep=250), Meter(self._clock, keep=250)
-        self._counts = {"ticks": 0, "lost": 0, "seen": 0, "blocks": 0, "refused": 0}
+        self._counts = {"ticks": 0, "lost": 0, "seen": 0, "blocks": 0, "held": 0, "refused": 0}
+        self._paths: deque[float] = deque(maxlen=PATHS)
+        self._came = self._drawn = self._buffered = self._captured = 0.0
         self._face: np.ndarray | None = None  # the last one that was shown
-        self._twin_at = -TWIN_EVERY_MS
-        self._faults = 0
-        loops = (("see", self._see_loop), ("move", self._move_loop)) if threads else ()
-        self._threads = [threading.Thread(target=run, name=f"avatar-{n}", daemon=True) for n, run in loops]
+        self._faults = {"hear": 0, "see": 0, "move": 0}
+        self._told: dict[str, float] = {}
+        admit(self)  # late: a session that could not be made takes no place
+        self._release = weakref.finalize(self, release, reader, self._speaker)
+        self._release.atexit = False
+        me, work = weakref.ref(self), {"see": self._box, "move": self._wants} if threads else {}
+        self._threads = [
+            threading.Thread(target=_work, args=(me, name, todo), name=f"avatar-{name}", daemon=True)
+            for name, todo in work.items()
+        ]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the session has ended, by `stop` or by itself."""
+        return self._over.is_set()
 
     # ---- from the page; all of these return at once
 
@@ -163,33 +129,43 @@ class Session:
 
     def tick(self, message: Message, picture: bytes | None, sound: np.ndarray | None) -> None:
         """Take one picture (a JPEG) and the sound that came with it (int16, 16 kHz)."""
-        captured = float(message.get("captured", 0.0))
-        heard = getattr(self._reader, "hear", None)
-        samples = heard(captured) if heard else np.zeros(0, np.float32)
+        self._counts["ticks"] += 1
+        self._came = max(self._came, messages.stamp(message))
+        lost = self._box.put((message, picture, self._clock.now()))
+        if lost is not None:
+            self._counts["lost"] += 1
+            self._emit(messages.lost(lost[0]), ())
+        with self._guard("hear"):
+            self._hear(messages.stamp(message), sound)
+
+    def _hear(self, captured: float, sound: np.ndarray | None) -> None:
+        recorded = getattr(self._reader, "hear", None)
+        samples = recorded(captured) if recorded else np.zeros(0, np.float32)
         if sound is not None and len(sound):
             samples = sound.astype(np.float32) / 32768
         if len(samples):
             self._sound.append(samples)
             self._speaker.hear(samples, captured)
-        self._counts["ticks"] += 1
-        lost = self._box.put((message, picture, self._clock.now()))
-        if lost is not None:
-            self._counts["lost"] += 1
-            self._emit({"type": "lost", "seq": lost[0].get("seq")}, ())
+
+    def drawn(self, message: Message) -> None:
+        """Learn when the first picture of a piece was put on the screen; both stamps are the page's."""
+        captured = messages.stamp(message)
+        path = messages.stamp(message, "drawn") - captured
+        if captured > self._drawn and 0 <= path < 60_000:  # a pose that was held shows nothing new
+            with self._numbers:
+                self._drawn = captured
+                self._paths.append(path)
 
     def want(self, message: Message) -> None:
         """Ask for the next piece of the avatar; more than two in waiting are not kept."""
-        with self._wake:
-            if len(self._wants) == MAX_WANTS:
-                self._counts["refused"] += 1
-                return
-            self._wants.append((message, self._clock.now()))
-            self._wake.notify()
+        self._buffered = messages.stamp(message, "buffered_ms")
+        self._counts["refused"] += not self._wants.put((message, self._clock.now()))
 
     def change(self, name: str, value: Any) -> None:
         """Turn a dial, from the next piece on; raises ConfigError for no such dial or value."""
-        self.settings = self.settings.changed(name, value)
-        self._turned.append((name, value))
+        with self._numbers:
+            self.settings = self.settings.changed(name, value)
+        self._turned.append(name)
 
     def job(self, message: Message, buffers: Sequence[bytes]) -> None:
         """Do what may take a second; raises StreamError where nothing was prepared for it."""
@@ -197,18 +173,23 @@ class Session:
             raise StreamError(f"This session cannot do that: {message.get('type')}.")
         self._job(message, buffers)
 
-    def use_pictures(self, pictures: Callable[[LiveSettings], Picture]) -> None:
+    def use_pictures(self, pictures: Pictures) -> None:
         """Draw the avatar otherwise from now on, e.g. as a portrait."""
-        self._pictures, self._picture = pictures, pictures(self.settings)
+        self._easel.use(pictures, self.settings)
 
     def stats(self) -> dict[str, Any]:
-        """Return counts, and p50 and p95 of every stage."""
-        both = {**self._see_meter.summary(), **self._move_meter.summary()}
-        both.pop("total", None)
+        """Return counts, p50 and p95 of every stage, and of the path from a capture to the screen."""
+        with self._numbers:  # a meter must not be read while it is written
+            stages = {**self._see_meter.summary(), **self._move_meter.summary()}
+            path = np.percentile(self._paths, (50, 95)) if self._paths else None
         return {
             "counts": dict(self._counts),
-            "stages": both,
+            "stages": stages,
+            "path": None if path is None else {"p50_ms": float(path[0]), "p95_ms": float(path[1])},
+            "dropped": self._counts["lost"],
+            "buffer": self._buffered,
             "nfe": self._degrade.nfe,
+            "quality": self._degrade.quality,
             "skipped_sound": self._sound.skipped,
         }
 
@@ -216,173 +197,191 @@ class Session:
         """End both threads and release the reader; may be called twice."""
         self._over.set()
         self._box.close()
-        with self._wake:
-            self._wake.notify_all()
+        self._wants.close()
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(10)
-        if self in _OPEN:
+        with _ROOM:
             _OPEN.discard(self)
-            self._reader.close()
-            for thing, farewell in ((self._speaker, "stop"), (self.recorder, "close")):
-                with suppress(AvatarLabError):  # nothing was recorded: nothing is missed
-                    getattr(thing, farewell, lambda: None)()
+        if not any(thread.is_alive() for thread in self._threads):
+            self._release()  # else it is in use: it is released when the last thread lets go of the session
+        recorder, self.recorder = self.recorder, None
+        with suppress(AvatarLabError):  # nothing was recorded: nothing is missed
+            getattr(recorder, "close", lambda: None)()
 
     # ---- thread 1: see
 
-    def see_once(self, timeout: float | None = 0.0) -> bool:
+    def see_once(self) -> bool:
         """Read one picture; False when none has come."""
-        item = self._box.take(timeout)
+        item = self._box.take(0)
         if item is None:
             return False
         message, picture, came = item
-        captured, meter = float(message.get("captured", 0.0)), self._see_meter
-        began = self._clock.now()
+        try:
+            self._see(message, picture or b"", came)
+        except Exception:
+            self._emit(messages.seen(message, None, found=False, timing={}), ())  # the page's credit
+            raise
+        return True
+
+    def _see(self, message: Message, picture: bytes, came: float) -> None:
+        captured, meter, began = messages.stamp(message), self._see_meter, self._clock.now()
         with meter.stage("track"):
-            row = self._reader.read(picture or b"", captured)
+            row = self._reader.read(picture, captured)
         found = row is not None and getattr(self._reader, "found", True)
         twin: tuple[bytes, ...] = ()
         with meter.stage("twin"):
+            self._track.add(captured, row)
             if row is not None:
-                self._track.add(captured, row)
-                if self.settings.twin and captured - self._twin_at >= TWIN_EVERY_MS:
-                    twin, self._twin_at = (jpeg(self._twin.draw(row)),), captured
-        lap = meter.lap()
+                twin = self._easel.twin(row, captured) if self.settings.twin else ()
+        with self._numbers:
+            lap = meter.lap()
+            lap["see"] = lap.pop("total")
         self._counts["seen"] += 1
         timing = {"wait_ms": 1000 * (began - came), "track_ms": lap["track"], "draw_ms": lap["twin"]}
-        face = {} if row is None else {"smile": float(row[_SMILE]), "nod": float(row[_PITCH])}
-        self._emit(
-            {
-                "type": "seen",
-                "seq": message.get("seq"),
-                "captured": captured,
-                "found": found,
-                "face": face,
-                "timing": timing,
-            },
-            twin,
-        )
-        return True
+        self._emit(messages.seen(message, row, found=found, timing=timing), twin)
+        if getattr(self._reader, "damaged", 0) and "damaged" not in self._told:
+            self._notice("damaged", "A picture from the camera could not be read; it was passed over.")
 
     # ---- thread 2: move
 
     def move_once(self) -> bool:
         """Make the piece that was asked for first; False when none was."""
-        with self._wake:
-            if not self._wants:
-                return False
-            message, came = self._wants.popleft()
-        self._turn_dials()
+        asked = self._wants.take()
+        if asked is None:
+            return False
+        message, came = asked
+        try:
+            self._turn_dials()
+            self._make(message, came)
+        except Exception:
+            self._hold(message)
+            raise
+        return True
+
+    def _make(self, message: Message, came: float) -> None:
         meter, began = self._move_meter, self._clock.now()
         nfe, quality, frames = self._degrade.nfe, self._degrade.quality, self._mover.frames
+        if self._threads:  # after a stall, picture and wish come together
+            self._track.catch_up(self._came - STALE_MS, CATCH_UP_S)
         rows, captured = self._track.newest(frames)
         heard = self._sound.take(frames * SAMPLES_PER_FRAME)
         voice, speaking = self._speaker.take(frames * SAMPLES_PER_FRAME)
         held = self._face if nfe == HOLD else None
-        if held is not None:
-            moved = Moved(np.repeat(held[None], frames, axis=0), voice)
-        else:
+        if held is None:
             moved = self._mover.move(rows, heard, voice, max(1, nfe))
+            self._captured = captured - 1000 * moved.late / FPS
+        else:
+            moved = Moved(np.repeat(held[None], frames, axis=0), self._mover.hold(voice))
         self._face = moved.face[-1]
         face = shaped(moved.face, self.settings)
-        with meter.stage("draw"):
-            pictures = self._picture.draw_track(face if held is None else face[:1])
-        with meter.stage("encode"):
-            packed = [jpeg(picture) for picture in pictures]
-        if held is not None:  # one picture, as often as it is shown
-            pictures, packed = np.repeat(pictures, frames, axis=0), packed * frames
-        if self.recorder is not None:
-            self.recorder.add(pictures, moved.voice)
+        pictures, packed = self._easel.draw(face, meter, held=held is not None)
+        recorder = self.recorder
+        if recorder is not None:
+            recorder.add(pictures, moved.voice)
         took = 1000 * (self._clock.now() - began)
         self._degrade.told(took, 1000 * frames / FPS)
-        lap = meter.lap()
-        timing = {"wait": 1000 * (began - came), **moved.timing, "draw": lap["draw"], "encode": lap["encode"]}
+        with self._numbers:
+            lap = meter.lap()
+            lap |= {"wait": 1000 * (began - came), **moved.timing, "total": took}
         self._counts["blocks"] += 1
-        sound = (moved.voice.clip(-1, 1) * 32767).astype(np.int16).tobytes()
-        content = {
-            "type": "block",
-            "seq": message.get("seq"),
-            "captured": captured - 1000 * moved.late / FPS,
-            "frames": frames,
-            "samples": len(moved.voice),
-            "timing": timing | {"total": took},
-            "face": {"smile": face[:, _SMILE].tolist(), "nod": face[:, _PITCH].tolist()},
-            "quality": quality,
-            "nfe": nfe,
-            "turn": str(getattr(self._speaker, "state", "speaking" if speaking else "listening")),
-        }
-        self._emit(content, [*packed, sound])
-        return True
+        self._counts["held"] += held is not None
+        content = messages.block(
+            message,
+            face,
+            len(moved.voice),
+            captured=self._captured,
+            timing=dict(lap),
+            quality=quality,
+            nfe=nfe,
+            turn=str(getattr(self._speaker, "state", "speaking" if speaking else "listening")),
+        )
+        self._emit(content, [*packed, messages.pcm(moved.voice)])
+
+    def _hold(self, message: Message) -> None:
+        """Answer for a piece that failed: the last picture, in silence."""
+        frames = self._mover.frames
+        self._counts["held"] += 1
+        turn = str(getattr(self._speaker, "state", "listening"))
+        content = messages.held(message, frames, captured=self._captured, turn=turn)
+        self._emit(content, [*[self._easel.shown] * frames, bytes(2 * content["samples"])])
 
     def _turn_dials(self) -> None:
         """Let the dials that were turned take effect, between two pieces."""
         names = set()
         while self._turned:
-            names.add(self._turned.popleft()[0])
+            names.add(self._turned.popleft())
         if not names:
             return
         self._mover.set(self.settings)
-        if "nfe" in names:
-            self._degrade.wish(self.settings.nfe)
+        if names & {"nfe", "schedule"}:
+            self._degrade.wish(self.settings.nfe, self.settings.schedule == "block")
         if names & {"character", "picture"}:
-            self._picture = self._pictures(self.settings)
+            try:
+                self._easel.wear(self.settings)
+            except AvatarLabError as error:
+                with self._numbers:
+                    self.settings = self._easel.worn(self.settings)
+                self._notice("picture", str(error))
 
-    # ---- the threads themselves
+    # ---- faults, and the end
 
-    def _see_loop(self) -> None:
-        while not self._over.is_set():
-            self._guarded(lambda: self.see_once(LOOK_S))
+    def step(self, name: str) -> None:
+        """Do one round of a thread's work: "see" or "move"."""
+        with self._guard(name):
+            if self.see_once() if name == "see" else self.move_once():
+                self._faults[name] = 0
 
-    def _move_loop(self) -> None:
-        while not self._over.is_set():
-            with self._wake:
-                self._wake.wait_for(lambda: self._wants or self._over.is_set(), LOOK_S)
-            if not self._over.is_set():
-                self._guarded(self.move_once)
-
-    def _guarded(self, step: Callable[[], bool]) -> None:
-        """Take one step; a fault is told to the page, and too many in a row end the session."""
+    @contextmanager
+    def _guard(self, name: str) -> Iterator[None]:
+        """Tell the page of a fault instead of failing; too many of one kind in a row end the session."""
         try:
-            if step():
-                self._faults = 0
+            yield
         except Exception as error:
-            self._faults += 1
+            self._faults[name] += 1
             known = isinstance(error, AvatarLabError)
             text = str(error) if known else f"Something failed ({type(error).__name__}: {error})."
-            if self._faults >= TOO_MANY_FAULTS:
-                self._over.set()
-                self._emit({"type": "ended", "reason": f"{text} It failed too often; the session ended."}, ())
-            elif self._faults == 1:
-                self._emit({"type": "notice", "level": "warning", "text": text}, ())
+            with suppress(Exception):  # where the page cannot be told any more, nobody can
+                if name == "hear" or self._faults[name] < TOO_MANY_FAULTS:
+                    self._notice(name, text)
+                elif not self._over.is_set():
+                    self._over.set()
+                    self._emit(messages.ended(f"{text} It failed too often; the session ended."), ())
+
+    def _notice(self, kind: str, text: str) -> None:
+        now = self._clock.now()
+        if now - self._told.get(kind, -NOTICE_S) >= NOTICE_S:
+            self._told[kind] = now
+            self._emit(messages.notice(text), ())
 
 
-_SMILE, _PITCH = FACE_INDEX["smile"], FACE_INDEX["pitch"]
+def _work(me: weakref.ref[Session], name: str, todo: Mailbox[Any] | Line[Any]) -> None:
+    """Run one thread of a session, until it is over or nobody holds it any more."""
+    while True:
+        todo.wait(LOOK_S)  # without a hold on the session: both threads together would keep it for ever
+        session = me()
+        if session is None or session.is_over:
+            return
+        session.step(name)
+        del session
 
 
-def capacity() -> int:
-    """Return how many sessions this machine may carry: one a core, or what AVATAR_LAB_SESSIONS says."""
+def release(reader: Reader, speaker: Speaker) -> None:
+    """Let go of what a session worked with."""
     try:
-        return max(1, int(os.environ.get(ENVIRONMENT, "") or os.cpu_count() or 1))
-    except ValueError as error:
-        raise StreamError(f"{ENVIRONMENT} must be a number; got {os.environ[ENVIRONMENT]!r}.") from error
+        reader.close()
+    finally:
+        getattr(speaker, "stop", lambda: None)()
 
 
 def admit(session: Session) -> None:
     """Enter a session in the list of open ones; raise StreamError when it is full."""
     most = capacity()
-    if len(_OPEN) >= most:
-        raise StreamError(
-            f"{len(_OPEN)} live sessions are open, and this machine can carry {most}. Stop another one first "
-            f"(or set {ENVIRONMENT} to a larger number before the kernel starts)."
-        )
-    _OPEN.add(session)
-
-
-def jpeg(picture: np.ndarray) -> bytes:
-    """Return an RGB picture as JPEG."""
-    import cv2
-
-    good, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not good:
-        raise StreamError("OpenCV could not write a JPEG. Reinstall opencv-python.")
-    return data.tobytes()
+    with _ROOM:
+        running = sum(not other.is_over for other in _OPEN)
+        if running >= most:
+            raise StreamError(
+                f"{running} live sessions are open, and this machine can carry {most}. Stop another one first "
+                f"(or set {SESSIONS} to a larger number before the kernel starts)."
+            )
+        _OPEN.add(session)

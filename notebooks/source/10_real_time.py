@@ -290,16 +290,18 @@ for busy in load:
     ms = busy * (6 + 6 * steps) * rng.uniform(0.9, 1.1)
     times = [*times, ms][-3:]
     steps = choose(steps, times, waiting)
+    if steps not in (0, *STEPS):
+        steps = 8  # not written yet: nothing is given up
     taken.append((steps, ms))
-figure, axes = plt.subplots(2, 1, figsize=(6, 2.8), sharex=True)
-axes[0].step(range(80), [s for s, _ in taken])
-axes[0].set_ylabel("steps")
-axes[1].plot([ms for _, ms in taken])
 
 # %%
+figure, axes = plt.subplots(2, 1, figsize=(6, 2.8), sharex=True)
+axes[0].step(range(80), [steps for steps, _ in taken])
+axes[0].set_ylabel("steps")
+axes[1].plot([ms for _, ms in taken])
 axes[1].axhline(waiting, color="tab:red", lw=0.8)
 axes[1].set(xlabel="block", ylabel="ms")
-figure
+plt.show()
 
 # %% [markdown]
 # ## Break it on purpose

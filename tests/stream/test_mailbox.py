@@ -9,8 +9,7 @@ import pytest
 
 from avatar_lab.config import SAMPLE_RATE
 from avatar_lab.data.face import FACE_DIM, neutral
-from avatar_lab.stream.degrade import HOLD, PATIENCE, Degrade
-from avatar_lab.stream.mailbox import FaceTrack, Mailbox, SoundRing
+from avatar_lab.stream.mailbox import FaceTrack, Line, Mailbox, SoundRing
 
 
 def test_the_newest_wins() -> None:
@@ -31,6 +30,21 @@ def test_a_closed_box_wakes_its_reader_and_takes_nothing() -> None:
     reader.join(5)
     assert got == [None]
     assert box.put(1) == 1
+
+
+def test_a_line_keeps_the_order_and_refuses_what_is_too_many() -> None:
+    line: Line[int] = Line(2)
+    assert [line.put(n) for n in range(3)] == [True, True, False]
+    assert [line.take() for _ in range(3)] == [0, 1, None]
+    line.put(5)
+    line.wait(60)  # there is something: returns at once
+    waiter = threading.Thread(target=lambda: [line.take(), line.wait(60)])
+    waiter.start()
+    line.close()
+    waiter.join(5)
+    assert not waiter.is_alive()
+    assert not line.put(1)
+    assert line.take() is None
 
 
 def test_sound_is_read_without_a_gap_while_the_reader_keeps_up() -> None:
@@ -69,40 +83,41 @@ def test_faces_are_placed_on_a_grid_that_ends_with_the_newest() -> None:
     assert len(track.newest(9)[0]) == 9
 
 
+@pytest.mark.parametrize(
+    ("fresh", "expected"),
+    [
+        (200.0, [40, 80, 120, 160, 200]),
+        (160.0, [32, 64, 96, 128, 160]),  # a picture late: the time is stretched a little
+        (240.0, [48, 96, 144, 192, 240]),
+        (80.0, [0, 0, 0, 40, 80]),  # too little for that: the pose is held, then moves on
+        (0.0, [0, 0, 0, 0, 0]),  # nothing came: a movement must not be seen twice
+        (1000.0, [840, 880, 920, 960, 1000]),  # a stall: what is too old is passed over
+    ],
+)
+def test_no_movement_is_given_twice(fresh: float, expected: list[float]) -> None:
+    track = FaceTrack()
+    for time in np.arange(-400.0, 1.0, 40.0):
+        track.add(time, np.full(FACE_DIM, time, np.float32))
+    track.newest(5)
+    for time in np.arange(40.0, fresh + 1, 40.0):
+        track.add(time, np.full(FACE_DIM, time, np.float32))
+    rows, captured = track.newest(5)
+    np.testing.assert_allclose(rows[:, 0], expected, atol=1e-3)
+    assert captured == fresh
+
+
 def test_one_face_is_held() -> None:
     track = FaceTrack()
     track.add(40.0, np.full(FACE_DIM, 0.25, np.float32))
     np.testing.assert_array_equal(track.newest(4)[0], np.full((4, FACE_DIM), 0.25, np.float32))
 
 
-def test_quality_goes_soon_and_comes_back_slowly() -> None:
-    plan = Degrade(8)
-    assert (plan.nfe, plan.quality) == (8, "full")
-    steps = []
-    plan.told(190, 200)
-    plan.told(20, 200)
-    for _ in range(8):
-        plan.told(190, 200)
-        steps.append(plan.nfe)
-    assert steps == [8, 4, 4, 2, 2, HOLD, HOLD, HOLD], "one late block is a hiccup, two are load"
-    assert plan.quality == "holding"
-    for _ in range(PATIENCE - 1):
-        plan.told(1, 200)
-    assert plan.nfe == HOLD
-    plan.told(1, 200)
-    assert plan.nfe == 2
-    for _ in range(200):
-        plan.told(120, 200)  # neither late nor calm
-    assert plan.nfe == 2
-
-
-@pytest.mark.parametrize("wish", [1, 2, 3, 16])
-def test_any_wish_ends_in_holding(wish: int) -> None:
-    plan = Degrade(wish)
-    for _ in range(10):
-        plan.told(1000, 200)
-    assert plan.nfe == HOLD
-    plan.wish(8)
-    for _ in range(6):
-        plan.told(1000, 200)
-    assert plan.nfe == HOLD
+def test_a_track_that_lags_is_waited_for_but_only_once() -> None:
+    track = FaceTrack()
+    reader = threading.Timer(0.05, lambda: track.add(1000.0, None))  # nobody is seen: looked at all the same
+    reader.start()
+    track.catch_up(900.0, 60.0)
+    reader.join()
+    track.catch_up(2000.0, 0.001)
+    track.catch_up(2000.0, 60.0)  # the reader stands still: not again
+    assert track.newest(2)[1] == 0.0

@@ -192,11 +192,11 @@ def test_wrong_bodies_are_told_what_to_do(paper: Avatar, avatar: Avatar, tmp_pat
         engine_of(paper).step(user_frames=pictures(3))
     with pytest.raises(ShapeError, match="pass user_face"):
         AvatarEngine(avatar, picture=None).step(user_frames=pictures(5))
-    with pytest.raises(ConfigError, match="wears no portrait"):
-        AvatarEngine(avatar, picture=None, portrait=pictures(1)[0])
+    with pytest.raises(ShapeError, match="must be RGB"):
+        AvatarEngine(avatar, portrait=np.zeros((64, 64), np.uint8))
     with pytest.raises(ConfigError, match="user_every"):
         AvatarEngine(avatar, picture=None, user_every=0)
-    with pytest.raises(ConfigError, match="draws characters"):
+    with pytest.raises(MediaError, match=r"No face was found|mediapipe|face_landmarker"):
         react(avatar, simulate(1.0, 1).user, portrait=pictures(1)[0])
     with pytest.raises(ConfigError, match="read from pictures"):
         paper.space.encode(np.zeros((1, 18), np.float32))

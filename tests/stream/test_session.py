@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import tracemalloc
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from avatar_lab.errors import ConfigError, StreamError
 from avatar_lab.model.avatar import Avatar, build
 from avatar_lab.motion.space import default_space
 from avatar_lab.stream import session as module
+from avatar_lab.stream.jpeg import decode_jpeg, encode_jpeg
 from avatar_lab.stream.live_settings import LiveSettings, shaped
 from avatar_lab.stream.mover import AvatarMover, MirrorMover, Moved
 from avatar_lab.stream.session import Session
@@ -57,6 +59,9 @@ class Slow:
         self.clock.advance(self.ms * nfe / 1000)
         self.nfe.append(nfe)
         return Moved(rows.copy(), voice)
+
+    def hold(self, voice: np.ndarray) -> np.ndarray:
+        return voice
 
 
 class Blank:
@@ -254,6 +259,19 @@ def test_a_pyramid_keeps_voice_and_face_together(avatar: Avatar) -> None:
     np.testing.assert_array_equal(together[late:], voice[:-late])
 
 
+def test_a_pose_that_is_held_keeps_the_pyramids_voice_in_order(avatar: Avatar) -> None:
+    mover = AvatarMover(avatar, LiveSettings(schedule="pyramid", nfe=4))
+    voice = np.arange(12 * 640, dtype=np.float32)
+    said = []
+    for at in range(0, len(voice), 1280):
+        piece = voice[at : at + 1280]
+        held = at // 1280 in (3, 4)
+        said.append(
+            mover.hold(piece) if held else mover.move(neutral(2), np.zeros_like(piece), piece, 4).voice
+        )
+    np.testing.assert_array_equal(np.concatenate(said)[3 * 640 :], voice[: -3 * 640])
+
+
 def test_stillness_and_the_look_into_the_camera() -> None:
     face = neutral(3)
     face[:, SMILE], face[:, FACE_INDEX["yaw"]], face[:, FACE_INDEX["jaw_open"]] = 0.4, 10.0, 0.5
@@ -271,9 +289,139 @@ def test_faults_are_told_once_and_end_the_session_when_they_do_not_stop() -> Non
     user.broken = True
     for seq in range(12):
         tick(session, seq, 40.0 * seq)
-        session._guarded(session.see_once)
+        session.step("see")
     assert [m["text"] for m in page.of("notice")] == ["The picture was damaged."]
     assert "failed too often" in page.of("ended")[0]["reason"]
+    assert len(page.of("ended")) == 1
+    assert session.is_over
+    assert len(page.of("seen")) == 12, "each picture gives its credit back"
+    assert not any(m["found"] for m in page.of("seen"))
+
+
+def test_faults_that_come_and_go_do_not_end_it_and_are_told_now_and_then() -> None:
+    clock = FakeClock()
+    session, page, user = opened(clock=clock)
+    for seq in range(500):  # 20 seconds
+        user.broken = seq % 2 == 0
+        tick(session, seq, 40.0 * seq)
+        session.step("see")
+        clock.advance(0.04)
+    assert not session.is_over
+    assert len(page.of("notice")) == 4
+
+
+def test_a_piece_that_failed_is_answered_and_does_not_hide_behind_a_reader_that_works() -> None:
+    clock = FakeClock()
+    session, page, _ = opened(Slow(clock, 1.0), clock=clock)
+
+    def round_(seq: int) -> None:
+        tick(session, seq, 40.0 * seq)
+        session.step("see")
+        session.want({"seq": seq})
+        session.step("move")
+
+    round_(1)
+    session._mover.move = lambda *_: 1 / 0  # pyright: ignore[reportAttributeAccessIssue]
+    round_(2)
+    good, bad = page.of("block")
+    assert (bad["seq"], bad["frames"], bad["quality"], bad["nfe"]) == (2, 5, "holding", 0)
+    assert bad["captured"] == good["captured"] == 40.0, "nothing newer is shown"
+    sent = page.buffers[page.sent.index(bad)]
+    assert sent[0] == page.buffers[page.sent.index(good)][4]
+    assert [len(b) for b in sent[5:]] == [2 * bad["samples"]] == [2 * 5 * SAMPLES_PER_FRAME]
+    assert "ZeroDivisionError" in page.of("notice")[0]["text"]
+    for seq in range(3, 20):
+        round_(seq)
+    assert session.is_over
+    assert len(page.of("ended")) == 1
+
+
+def test_an_ear_that_fails_does_not_cost_pictures() -> None:
+    session, page, _ = opened()
+    session._speaker.hear = lambda *_: 1 / 0  # pyright: ignore[reportAttributeAccessIssue]
+    for seq in range(30):
+        tick(session, seq, 40.0 * seq, sound=640)
+        assert session.see_once()
+    assert len(page.of("seen")) == 30
+    assert not session.is_over
+    assert len(page.of("notice")) == 1
+
+
+def test_a_page_that_is_gone_ends_the_session_quietly() -> None:
+    session, page, _ = opened()
+    session._emit = lambda *_: 1 / 0  # pyright: ignore[reportAttributeAccessIssue]
+    for seq in range(12):
+        session.want({"seq": seq})
+        session.step("move")
+    assert session.is_over
+    assert not page.sent
+
+
+def test_damaged_pictures_are_told_once() -> None:
+    session, page, user = opened()
+    user.read = lambda *_: None  # pyright: ignore[reportAttributeAccessIssue]
+    for seq in range(9):
+        user.damaged = seq  # pyright: ignore[reportAttributeAccessIssue]
+        tick(session, seq, 40.0 * seq)
+        session.see_once()
+    assert len(page.of("notice")) == 1
+    assert decode_jpeg(b"") is decode_jpeg(b"no picture at all") is None
+    picture = np.full((16, 24, 3), (200, 100, 50), np.uint8)
+    back = decode_jpeg(encode_jpeg(picture))
+    assert back is not None
+    np.testing.assert_allclose(back, picture, atol=6)
+    half = encode_jpeg(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))[:900]
+    assert decode_jpeg(half) is None or decode_jpeg(half).shape == (64, 64, 3)  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def test_a_picture_that_cannot_be_had_leaves_the_old_one_on() -> None:
+    def pictures(settings: LiveSettings) -> Blank:
+        if settings.picture == "portrait":
+            raise ConfigError("There is no portrait yet.")
+        return Blank()
+
+    session, page, _ = opened(pictures=pictures)
+    session.change("character", 9)
+    session.want({"seq": 0})
+    session.move_once()
+    session.change("picture", "portrait")
+    session.want({"seq": 0})
+    session.move_once()
+    assert [m["text"] for m in page.of("notice")] == ["There is no portrait yet."]
+    assert (session.settings.picture, session.settings.character) == ("puppet", 9)
+    assert page.of("block")[1]["quality"] == "full"
+
+
+def test_the_path_is_measured_on_the_page_s_clock() -> None:
+    session, _, _ = opened()
+    assert session.stats()["path"] is None
+    for captured, drawn in ((100.0, 300.0), (100.0, 900.0), (300.0, 620.0), (500.0, 90.0), (0.0, 5.0)):
+        session.drawn({"seq": 0, "captured": captured, "drawn": drawn})
+    assert session.stats()["path"]["p50_ms"] == pytest.approx(260.0), "held poses and odd stamps do not count"
+
+
+def test_numbers_can_be_read_while_they_are_written() -> None:
+    session, _, _ = opened()
+    faults, done = [], threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            try:
+                session.stats()
+            except RuntimeError as error:  # a deque that changed meanwhile
+                faults.append(error)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    for seq in range(1500):
+        tick(session, seq, 40.0 * seq)
+        session.see_once()
+        session.want({"seq": seq})
+        session.move_once()
+    done.set()
+    watcher.join()
+    assert not faults
+    assert {"track", "see", "draw", "encode", "wait", "total"} <= session.stats()["stages"].keys()
 
 
 def test_no_more_sessions_than_the_machine_can_carry() -> None:
@@ -287,6 +435,43 @@ def test_no_more_sessions_than_the_machine_can_carry() -> None:
     third, _, _ = opened()
     del second, third
     gc.collect()
+    opened()
+
+
+def test_a_session_that_could_not_be_made_takes_no_place() -> None:
+    def broken(_: LiveSettings) -> Blank:
+        raise ConfigError("No such picture.")
+
+    kept = []
+    for _ in range(5):
+        with pytest.raises(ConfigError) as fault:
+            opened(pictures=broken)
+        kept.append(fault)  # as a notebook keeps the last traceback
+    opened()
+
+
+def test_a_session_that_is_over_takes_no_place() -> None:
+    sessions = [opened()[0] for _ in range(2)]
+    sessions[0]._over.set()
+    opened()
+
+
+def test_a_session_that_nobody_holds_ends_by_itself() -> None:
+    before = threading.active_count()
+    user = User()
+    session = Session(
+        MirrorMover(), user, Page(), pictures=lambda _: Blank(), settings=LiveSettings(twin=False)
+    )
+    threads, left = session._threads, weakref.ref(session)
+    assert threading.active_count() == before + 2
+    del session
+    gc.collect()
+    for thread in threads:
+        thread.join(5)
+    assert left() is None
+    assert threading.active_count() == before
+    assert user.closed == 1
+    opened()
     opened()
 
 
@@ -352,3 +537,27 @@ def test_real_threads_answer_wants() -> None:
     finally:
         session.stop()
     assert [m["seq"] for m in page.of("block")] == [0, 1, 2, 3]
+
+
+def test_the_first_piece_after_a_stall_waits_for_the_picture_that_came_with_it() -> None:
+    page, user = Page(), User()
+    done = threading.Event()
+    read = user.read
+
+    def slow(jpeg: bytes, captured_ms: float) -> np.ndarray | None:
+        done.wait(0.03)
+        return read(jpeg, captured_ms)
+
+    user.read = slow  # pyright: ignore[reportAttributeAccessIssue]
+    session = Session(
+        MirrorMover(), user, page, pictures=lambda _: Blank(), settings=LiveSettings(twin=False)
+    )
+    try:
+        for seq, captured in enumerate((40.0, 5040.0)):
+            tick(session, seq, captured)
+            session.want({"seq": seq})
+            while len(page.of("block")) <= seq:
+                done.wait(0.005)
+    finally:
+        session.stop()
+    assert [m["captured"] for m in page.of("block")][1] == 5040.0

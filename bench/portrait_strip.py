@@ -1,0 +1,76 @@
+"""Draw a photograph in many poses, and say what a frame costs.
+
+    python bench/portrait_strip.py                                   # the astronaut of scikit-image
+    python bench/portrait_strip.py --photo ME.jpg --out me.png       # anybody who agreed
+
+Writes the strip (by default book/images/portrait_strip.png) and prints milliseconds a frame, on one core.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from emit import arguments_of, emit
+
+from avatar_lab.cli.hardware import hardware
+from avatar_lab.clock import SystemClock
+from avatar_lab.data.conversation import simulate
+from avatar_lab.data.face import FaceParams
+from avatar_lab.data.square import read_picture
+from avatar_lab.render.portrait import PhotoPortrait
+
+POSES: dict[str, dict[str, float]] = {
+    "at rest": {},
+    "smile": {"smile": 0.8, "squint": 0.3},
+    "open": {"jaw_open": 0.5},
+    "o": {"pucker": 0.8, "jaw_open": 0.35},
+    "laugh": {"smile": 0.9, "jaw_open": 0.4, "squint": 0.6, "pitch": 4.0},
+    "brows": {"brow_raise": 0.9},
+    "half a blink": {"blink_left": 0.5, "blink_right": 0.5},
+    "blink": {"blink_left": 1.0, "blink_right": 1.0},
+    "look aside": {"gaze_yaw": 18.0},
+    "nod": {"pitch": -12.0},
+    "left": {"yaw": 15.0},
+    "right": {"yaw": -15.0},
+    "tilt": {"roll": 10.0},
+    "frown": {"frown": 0.8, "brow_furrow": 0.8},
+}
+SIZE, COLUMNS, SHOWN = 256, 7, 180
+IMAGES = Path(__file__).parents[1] / "book" / "images"
+
+
+def main() -> None:
+    import cv2
+
+    parser = arguments_of(__doc__)
+    parser.add_argument("--photo", type=Path)
+    parser.add_argument("--out", type=Path, default=IMAGES / "portrait_strip.png")
+    a = parser.parse_args()
+    cv2.setNumThreads(1)
+    if a.photo is None:
+        from skimage import data
+
+        photo = data.astronaut()
+    else:
+        photo = read_picture(a.photo)
+    portrait, clock = PhotoPortrait(photo, SIZE), SystemClock()
+    frames = []
+    for name, pose in POSES.items():
+        frame = cv2.resize(
+            portrait.draw(FaceParams(**pose).array()), (SHOWN, SHOWN), interpolation=cv2.INTER_AREA
+        )
+        label = np.full((24, SHOWN, 3), 255, np.uint8)
+        cv2.putText(label, name, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (60, 60, 60), 1, cv2.LINE_AA)
+        frames.append(np.vstack([frame, label]))
+    rows = [np.hstack(frames[i : i + COLUMNS]) for i in range(0, len(frames), COLUMNS)]
+    cv2.imwrite(str(a.out), np.vstack(rows)[..., ::-1])
+    track = simulate(seconds=8, seed=3).avatar.face
+    began = clock.now()
+    portrait.draw_track(track)
+    ms = 1000 * (clock.now() - began) / len(track)
+    emit({"hardware": hardware("cpu") | {"threads": 1}, "size": SIZE, "ms_per_frame": round(ms, 2)}, a.json)
+
+
+if __name__ == "__main__":
+    main()
