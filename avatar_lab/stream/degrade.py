@@ -3,8 +3,8 @@
     8 steps -> 4 -> 2 -> hold the last pose                    one level down after two late blocks in a row
     hold -> 2 -> 4 -> 8                                        one level up after a calm while
 
-What is peculiar: one late block is nothing (a computer hiccups), two are load. It comes back slowly, and between "late"
-and "calm" nothing changes: hysteresis, else it would flicker. A level below may look calm while the one above is too
+What is peculiar: one late block is nothing (a computer hiccups), two are load. It comes back slowly, after many calm
+blocks and no late one; between "late" and "calm" nothing changes: hysteresis, else it would flicker. A level below may look calm while the one above is too
 much, most of all where the pose is held and nothing is computed; so a level up is tried, and each time that it fails
 the next try comes twice as late. A pyramid costs one evaluation a frame whatever its height: it has no fewer steps.
 
@@ -51,7 +51,7 @@ class Degrade:
     def told(self, compute_ms: float, budget_ms: float) -> None:
         """Learn how long a block of `budget_ms` took."""
         late, calm = compute_ms > LATE * budget_ms, compute_ms < CALM * budget_ms
-        self._late, self._calm = self._late + 1 if late else 0, self._calm + 1 if calm else 0
+        self._late, self._calm = self._late + 1 if late else 0, 0 if late else self._calm + calm
         self._tried += self._tried > 0
         if self._late >= IN_A_ROW:
             if self._tried:

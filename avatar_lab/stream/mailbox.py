@@ -138,7 +138,8 @@ class FaceTrack:
 
     def __init__(self, keep: int = 4 * FPS) -> None:
         self._rows: deque[tuple[float, np.ndarray]] = deque(maxlen=keep)
-        self._used = self._seen = self._missed = -np.inf
+        self._used = self._seen = -np.inf  # the newest moment that was given away, that was looked at
+        self._missed: float | None = None  # where `_seen` stood when it was waited for in vain
         self._lock = threading.Condition()
 
     def add(self, captured_ms: float, row: Float32[np.ndarray, "P"] | None) -> None:
@@ -152,9 +153,10 @@ class FaceTrack:
     def catch_up(self, captured_ms: float, timeout: float) -> None:
         """Wait a moment for the picture of `captured_ms` to be looked at; once only, should that take longer."""
         with self._lock:
-            if self._seen < captured_ms and self._missed != self._seen:
-                if not self._lock.wait_for(lambda: self._seen >= captured_ms, timeout):
-                    self._missed = self._seen
+            if self._seen >= captured_ms or self._missed == self._seen:
+                return
+            if not self._lock.wait_for(lambda: self._seen >= captured_ms, timeout):
+                self._missed = self._seen
 
     def newest(self, count: int) -> tuple[Float32[np.ndarray, "b P"], float]:
         """Return the next `count` rows, which end with the newest one, and when that one was captured.

@@ -50,6 +50,21 @@ def test_between_late_and_calm_nothing_changes() -> None:
     assert plan.nfe == 4
 
 
+def test_calm_blocks_count_between_others_but_not_across_a_late_one() -> None:
+    plan = Degrade(8)
+    for _ in range(2):
+        plan.told(190, 200)
+    for _ in range(10):
+        plan.told(50, 200)
+    plan.told(190, 200)
+    for _ in range(PATIENCE - 1):
+        plan.told(50, 200)
+        plan.told(150, 200)
+    assert plan.nfe == 4
+    plan.told(50, 200)
+    assert plan.nfe == 8
+
+
 def test_a_level_up_that_fails_is_tried_later_and_later() -> None:
     """The machine can hold, but cannot move: it must not flicker between the two for ever."""
     plan, waits, held = Degrade(1), [], 0
