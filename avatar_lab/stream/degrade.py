@@ -4,9 +4,10 @@
     hold -> 2 -> 4 -> 8                                        one level up after a calm while
 
 What is peculiar: one late block is nothing (a computer hiccups), two are load. It comes back slowly, after many calm
-blocks and no late one; between "late" and "calm" nothing changes: hysteresis, else it would flicker. A level below may look calm while the one above is too
-much, most of all where the pose is held and nothing is computed; so a level up is tried, and each time that it fails
-the next try comes twice as late. A pyramid costs one evaluation a frame whatever its height: it has no fewer steps.
+blocks and no late one; between "late" and "calm" nothing changes: hysteresis, else it would flicker. A level below may
+look calm while the one above is too much, most of all where the pose is held and nothing is computed; so a level up is
+tried, and each time that it fails the next try comes twice as late. A pyramid costs one evaluation a frame whatever its
+height: it has no fewer steps.
 
 Notebook: 10 (real time).
 """
