@@ -227,7 +227,9 @@ class Camera:
         return self._reader.read(jpeg, captured_ms)
 
 
-def heal(page: Page, stalling: Stalling, who: str, stall_s: float, usual_ms: float) -> dict[str, float]:
+def heal(
+    page: Page, stalling: Stalling, who: str, stall_s: float, usual_ms: float
+) -> dict[str, float | None]:
     """Let one of them stand still, and see how long the path takes to come back; nothing where it was never called."""
     page.run(1.0)
     if who == "road":
@@ -246,10 +248,11 @@ def heal(page: Page, stalling: Stalling, who: str, stall_s: float, usual_ms: flo
     good = [at for at, path in after if path <= usual_ms + SETTLED_MS]
     begun = [(m["made"] - m["timing"].get("total", 0.0), m) for m in page.blocks if m["quality"] != "holding"]
     first = next((m for at, m in begun if at >= end), None)
+    late = [path for at, path in after if at >= end + 5000]
     return {
-        "back_after_s": (good[0] - end) / 1000 if good else float("nan"),
-        "first_block_looks_back_ms": float("nan") if first is None else first["made"] - first["captured"],
-        "path_in_the_end_ms": float(np.median([path for at, path in after if at >= end + 5000] or [np.nan])),
+        "back_after_s": (good[0] - end) / 1000 if good else None,
+        "first_block_looks_back_ms": first["made"] - first["captured"] if first else None,
+        "path_in_the_end_ms": float(np.median(late)) if late else None,
     }
 
 
