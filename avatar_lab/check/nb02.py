@@ -68,8 +68,9 @@ def tiny_autoencoder(seed: int = 0) -> MotionAutoencoder:
                 size=16, channels=8, max_channels=16, latent_dim=16, coefficients=4, reader=(8, 16)
             )
         )
-        for parameter in model.parameters():  # nothing may be hidden by a zero
-            parameter.data += 0.05 * torch.randn_like(parameter)
+    rng = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():  # nothing may be hidden by a zero
+        parameter.data += 0.05 * torch.randn(parameter.shape, generator=rng)
     return model.eval()
 
 
