@@ -111,10 +111,10 @@ export function render({ model, el }) {
       part(kept - r.held, kept, y, KEPT);
       part(kept, r.start, y, AGAIN);
       part(r.start, r.start + B, y, MADE);
-      BARS.forEach(([key, , colour], k) => { c.fillStyle = colour; c.fillRect(split, y + 0.5 + k * (ROW / 6), bar(r[key]), ROW - 1 - k * (ROW / 3)); });
+      BARS.forEach(([key, , colour], k) => { c.fillStyle = colour; c.fillRect(split, y + 0.5 + k * (ROW / 9), bar(r[key]), ROW - 1 - k * (ROW / 4.5)); });
       c.fillStyle = ink;
       if (b % 5 === 0) c.fillText(b, 2, y + ROW - 2);
-      if (b === s.b) c.fillText(r.whole.toFixed(1), split + bar(r.whole) + 6, y + ROW - 2);
+      if (b === s.b) c.fillText(r.whole.toFixed(1), split + bar(Math.max(r.whole, r.window, r.cached)) + 6, y + ROW - 2);
     });
     c.globalAlpha = 1;
     c.strokeStyle = ink;
