@@ -13,6 +13,7 @@ from jaxtyping import Float32
 
 from avatar_lab.data.calibration import Calibrator
 from avatar_lab.data.tracker import FaceTracker
+from avatar_lab.stream.jpeg import decode_jpeg
 
 
 class CameraReader:
@@ -31,16 +32,13 @@ class CameraReader:
 
     def read(self, jpeg: bytes, captured_ms: float) -> Float32[np.ndarray, "P"] | None:
         """Return the face row of this picture; None before the first face, and for a picture that is damaged."""
-        import cv2
-
-        data = np.frombuffer(jpeg, np.uint8)
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        picture = decode_jpeg(jpeg)
         if picture is None:
-            self.damaged += 1
+            self.damaged += bool(jpeg)  # a tick may come without one
             self.found = False
             return None
         self._last = max(int(captured_ms), self._last + 1)  # the landmarker's time may never stand still
-        raw = self._tracker.track(np.ascontiguousarray(picture[..., ::-1]), self._last)
+        raw = self._tracker.track(picture, self._last)
         self.found = raw is not None
         if raw is None and not self._calibrator.seen:
             return None

@@ -47,6 +47,11 @@ class Watching:
         """Whether a face was seen in the last picture."""
         return bool(getattr(self._reader, "found", True))
 
+    @property
+    def damaged(self) -> int:
+        """Pictures that could not be decoded."""
+        return int(getattr(self._reader, "damaged", 0))
+
     def read(self, jpeg: bytes, captured_ms: float) -> Float32[ndarray, "P"] | None:
         """Read the face, and notice the beginning of a smile."""
         row = self._reader.read(jpeg, captured_ms)

@@ -35,6 +35,11 @@ class Pipeline(Protocol):
     """What a keeper needs of the session behind it. Nothing here may block, except `job` and `stop`."""
 
     @property
+    def is_over(self) -> bool:
+        """Whether it has ended by itself; it has told the page why."""
+        ...
+
+    @property
     def about(self) -> dict[str, Any]:
         """What `ready` tells the page: block_ms, settings, notices."""
         ...
@@ -45,6 +50,10 @@ class Pipeline(Protocol):
 
     def want(self, message: Message) -> None:
         """Ask for the next block."""
+        ...
+
+    def drawn(self, message: Message) -> None:
+        """Learn when a block was on the screen."""
         ...
 
     def change(self, name: str, value: Any) -> None:
@@ -146,6 +155,8 @@ class Keeper:
                 pipeline.tick(message, *_parts(message, buffers))
         elif kind == "want":
             pipeline.want(message)
+        elif kind == "drawn":
+            pipeline.drawn(message)
         elif kind == "set":
             try:
                 pipeline.change(str(message.get("name")), message.get("value"))
@@ -175,6 +186,8 @@ class Keeper:
     def _keep(self, pipeline: Pipeline) -> None:
         told = self._clock.now()
         while not self._leaving.is_set():
+            if pipeline.is_over:
+                return
             now = self._clock.now()
             if now - self._last > SILENCE_S:
                 self.leave("The page has been silent for six seconds, so the kernel ended the session.")

@@ -50,6 +50,13 @@ class StubPipeline:
             self._wants.append(message["seq"])
             self._wake.notify()
 
+    @property
+    def is_over(self) -> bool:
+        return self._over
+
+    def drawn(self, message: Mapping[str, Any]) -> None:
+        self.calls.append(("drawn", message["drawn"]))
+
     def change(self, name: str, value: Any) -> None:
         self.calls.append((name, value))
 

@@ -106,6 +106,20 @@ def test_settings_and_jobs_reach_the_pipeline(page: Page, made: list[Any]) -> No
     assert made[0].calls[1:] == [("liveliness", 0.9), ("say", []), ("voice", [8])]
 
 
+def test_the_pipeline_hears_when_a_block_was_drawn(page: Page, made: list[Any]) -> None:
+    page.say("start", user="sample")
+    eventually(lambda: page.of("ready"))
+    page.say("drawn", seq=0, captured=10.0, drawn=300.0)
+    assert made[0].calls[-1] == ("drawn", 300.0)
+
+
+def test_a_pipeline_that_ends_by_itself_ends_the_session(page: Page, made: list[Any]) -> None:
+    page.say("start", user="sample")
+    eventually(lambda: page.of("ready"))
+    made[0]._over = True
+    eventually(lambda: not page.widget.running)
+
+
 def test_a_page_that_keeps_alive_sends_no_pictures(page: Page, made: list[Any]) -> None:
     page.say("start", user="camera")
     eventually(lambda: page.of("ready"))
