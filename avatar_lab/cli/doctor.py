@@ -12,7 +12,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -240,19 +240,12 @@ def check_widget() -> Check:
     return Check("anywidget", "ok", version)
 
 
-def check_camera(environment: dict[str, str] | None = None) -> Check:
-    """The browser owns the camera; say where its permission will not be had."""
-    env = dict(os.environ) if environment is None else environment
-    if "VSCODE_PID" in env or "VSCODE_IPC_HOOK_CLI" in env:
-        return Check(
-            "camera", "advice", "VS Code", "Its notebooks get no camera: use JupyterLab in a browser."
-        )
-    if "COLAB_RELEASE_TAG" in env:
-        return Check("camera", "advice", "Colab", "The kernel is far away: use a recorded user.")
-    found = "asked for by the browser; works on localhost or https"
-    if sys.platform.startswith("linux") and not list(Path("/dev").glob("video*")):
-        found = "none on this computer; the browser's own is used, or a recorded user"
-    return Check("camera", "ok", found)
+def check_camera(environment: Mapping[str, str] | None = None) -> Check:
+    """The browser owns the camera; say where it will not be had, why, and what stands in for it."""
+    from avatar_lab.live.places import camera_place
+
+    place = camera_place(os.environ if environment is None else environment)
+    return Check("camera", "ok" if place.lent else "advice", place.found, place.instead)
 
 
 CHECKS: tuple[Callable[[], Check], ...] = (

@@ -29,6 +29,7 @@ import traitlets
 from avatar_lab.config import preset as preset_config
 from avatar_lab.errors import ConfigError
 from avatar_lab.live.keeper import Emit, Keeper, Message, Open
+from avatar_lab.live.places import heard
 
 STATIC: Final = Path(__file__).parent / "static"
 PARTS: Final = ("base", "capture", "player", "glass", "view", "controls", "session", "live")
@@ -136,6 +137,7 @@ class LiveAvatar(anywidget.AnyWidget):
             return
         if content.get("type") == "hello":
             self.page = {k: content.get(k) for k in ("secure", "camera", "host")}
+            heard(self.page)
         else:
             self._desk.take(content, buffers or ())
 
