@@ -23,7 +23,7 @@ from jaxtyping import Float32
 from avatar_lab.config import SAMPLE_RATE
 from avatar_lab.errors import AvatarLabError
 from avatar_lab.live.responder import Responder
-from avatar_lab.live.turns import WINDOW, TurnTaker, VoiceDetector, best_detector
+from avatar_lab.live.turns import HOP, Listening, TurnTaker, VoiceDetector
 
 FADE: Final = round(0.02 * SAMPLE_RATE)
 REWIND: Final = round(
@@ -40,6 +40,7 @@ class Speaker:
     Parameters
     ----------
     responder : answers the user's turns; None for an avatar that says only what it is given.
+    detector : makes what tells speech from noise; called twice (`turns.Listening`).
     on_hush : called when the avatar falls silent in the middle of a word, so that the page does, too.
     tell : called with a sentence when something went wrong.
     """
@@ -48,17 +49,16 @@ class Speaker:
         self,
         responder: Responder | None = None,
         *,
-        detector: VoiceDetector | None = None,
+        detector: Callable[[], VoiceDetector] | None = None,
         turns: TurnTaker | None = None,
         on_hush: Callable[[], None] = lambda: None,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._responder, self._on_hush, self._tell = responder, on_hush, tell
-        self._detector, self._turns = detector or best_detector(), turns or TurnTaker()
+        self._listening, self._turns = Listening(detector), turns or TurnTaker()
         self._said: list[np.ndarray] = []  # utterances in waiting; the first is being said
         self._at = 0
         self._hushed = self._thinking = False
-        self._heard = np.zeros(0, np.float32)  # less than a window
         self._turn: list[np.ndarray] = []
         self._events: list[str] = []
         self._lock = threading.RLock()
@@ -114,15 +114,21 @@ class Speaker:
     def hear(self, samples: Float32[np.ndarray, "n"], captured_ms: float) -> None:
         """Listen to the user; may hush the avatar, and ask for an answer when the turn is over."""
         with self._lock:
-            self._heard = np.concatenate([self._heard, samples])
-            while len(self._heard) >= WINDOW:
-                window, self._heard = self._heard[:WINDOW], self._heard[WINDOW:]
-                self._window(window)
+            for at in range(0, len(samples), HOP):
+                self._turn.append(np.asarray(samples[at : at + HOP], np.float32))
+                for probability in self._listening.hear(self._turn[-1]):
+                    self._step(probability)
+                self._forget()
 
-    def _window(self, window: np.ndarray) -> None:
+    def _forget(self) -> None:
+        kept = LONGEST_TURN if self._turns.speaking else PRE_ROLL
+        there = sum(map(len, self._turn))
+        while there > kept:
+            there -= len(self._turn.pop(0))
+
+    def _step(self, probability: float) -> None:
         speaks = bool(self._said) and not self._hushed
-        self._turn.append(window)
-        for event in self._turns.step(self._detector.probability(window), speaks):
+        for event in self._turns.step(probability, speaks):
             if event == "start" and speaks:
                 self._hushed = True
                 self._on_hush()
@@ -133,9 +139,6 @@ class Speaker:
                 self.cut()
             elif event == "end":
                 self._ask()
-        kept = LONGEST_TURN if self._turns.speaking else PRE_ROLL
-        while len(self._turn) * WINDOW > kept:
-            self._turn.pop(0)
 
     def _fade_in(self) -> None:
         """Begin again without a click."""

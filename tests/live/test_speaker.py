@@ -40,20 +40,20 @@ class Answers:
 
 def talking(hushes: list[int] | None = None, responder: Answers | None = None) -> Speaker:
     speaker = Speaker(
-        responder, detector=Scripted(), on_hush=lambda: hushes.append(1) if hushes is not None else None
+        responder, detector=Scripted, on_hush=lambda: hushes.append(1) if hushes is not None else None
     )
     speaker.say(np.linspace(0.1, 0.9, 64_000, dtype=np.float32))
     return speaker
 
 
 def test_silence_is_exactly_zero() -> None:
-    sound, speaking = Speaker(detector=Scripted()).take(3200)
+    sound, speaking = Speaker(detector=Scripted).take(3200)
     assert not sound.any()
     assert not speaking
 
 
 def test_it_says_all_of_it_in_order_and_then_is_silent() -> None:
-    speaker = Speaker(detector=Scripted())
+    speaker = Speaker(detector=Scripted)
     speaker.say(np.ones(1000, np.float32))
     speaker.say(2 * np.ones(1000, np.float32))
     first, _ = speaker.take(1500)
@@ -92,16 +92,20 @@ def test_an_interruption_cuts() -> None:
     assert speaker.state == "listening"
 
 
-def test_its_own_voice_through_the_microphone_is_no_user() -> None:
-    hushes: list[int] = []
-    speaker = talking(hushes)
-    user(speaker, 0.6, 60)
-    assert hushes == []
+def test_a_long_uh_huh_still_takes_no_turn_but_half_a_sentence_does() -> None:
+    speaker = talking()
+    speaker.take(16_000)
+    user(speaker, 0.95, 25)  # 0.8 s: "exactly"
+    user(speaker, 0.0, 12)
+    assert speaker.take(3200)[1]
+    user(speaker, 0.95, 32)
+    assert not speaker.take(3200)[0].any()
+    assert speaker.state == "user speaks"
 
 
 def test_a_turn_is_answered_with_its_sound_and_what_the_user_showed() -> None:
     answers = Answers(lambda: np.ones(800, np.float32))
-    speaker = Speaker(answers, detector=Scripted())
+    speaker = Speaker(answers, detector=Scripted)
     speaker.notice("smile")
     user(speaker, 0.0, 20)
     user(speaker, 0.9, 40)
@@ -130,7 +134,7 @@ def test_a_slow_answer_holds_up_nothing_and_a_failing_one_is_told() -> None:
         raise StreamError("The endpoint did not answer.")
 
     before = threading.active_count()
-    speaker = Speaker(Answers(fail), detector=Scripted(), tell=told.append)
+    speaker = Speaker(Answers(fail), detector=Scripted, tell=told.append)
     user(speaker, 0.9, 40)
     user(speaker, 0.0, 30)
     assert speaker.state == "thinking"
@@ -146,7 +150,7 @@ def test_a_slow_answer_holds_up_nothing_and_a_failing_one_is_told() -> None:
 
 
 def test_much_to_say_does_not_pile_up() -> None:
-    speaker = Speaker(detector=Scripted())
+    speaker = Speaker(detector=Scripted)
     for _ in range(20):
         speaker.say(np.ones(100, np.float32))
     total = sum(speaker.take(100)[0].sum() for _ in range(20))

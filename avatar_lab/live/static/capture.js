@@ -3,7 +3,7 @@
 // Peculiar: a picture is stamped with the time at which the camera took it, where the browser tells; sound is
 // brought to 16 kHz int16 in an AudioWorklet that is loaded from a Blob, so that no second file is needed.
 
-/** Runs in the audio thread: mixes to mono, low-passes and resamples with a windowed sinc, posts 20 ms at a time. */
+/** Runs in the audio thread: mixes to mono, low-passes and resamples with a windowed sinc, posts 10 ms at a time. */
 const WORKLET = `
 class ToSixteen extends AudioWorkletProcessor {
   constructor() {
@@ -12,7 +12,7 @@ class ToSixteen extends AudioWorkletProcessor {
     this.half = Math.ceil(8 * this.step);
     this.past = new Float32Array(0);
     this.at = this.half;
-    this.out = new Int16Array(320);
+    this.out = new Int16Array(160);
     this.filled = 0;
     const cut = Math.min(1, 1 / this.step) * 0.94;
     this.kernel = new Float32Array(2 * this.half * 32 + 33);
@@ -39,7 +39,7 @@ class ToSixteen extends AudioWorkletProcessor {
       }
       this.out[this.filled] = Math.max(-1, Math.min(1, sum)) * 32767;
       this.filled += 1;
-      if (this.filled === 320) {
+      if (this.filled === 160) {
         this.port.postMessage(this.out.slice());
         this.filled = 0;
       }
