@@ -31,6 +31,9 @@ function splitPath(total, seen, block, arrived, drawn) {
   return { ...parts, wait: Math.max(0, rest) };
 }
 
+const NARROW = 680; // pixels: below, the facts go under the bars
+const STEPS_MS = [50, 100, 200, 500, 1000, 2000, 5000];
+
 class Glass {
   constructor(root, canvas, charts) {
     this.root = root;
@@ -61,6 +64,7 @@ class Glass {
     if (!face) return;
     for (const name of ["smile", "nod"]) {
       const line = this.lines[name][who];
+      while (line.length && line[line.length - 1].at >= at) line.pop(); // a block that came early overrules
       line.push({ at, value: face[name] });
       while (line.length && line[0].at < at - CHART_MS - 500) line.shift();
     }
@@ -98,7 +102,7 @@ class Glass {
 
   draw(facts) {
     const colours = this.palette();
-    const narrow = this.canvas.clientWidth < 600;
+    const narrow = this.canvas.clientWidth < NARROW;
     const sheet = this.fit(this.canvas, narrow ? 380 : 252);
     if (sheet) {
       const side = narrow ? sheet.width : Math.round(sheet.width - 236);
@@ -124,29 +128,32 @@ class Glass {
     paper.fillStyle = colours.soft;
     paper.fillText("ms", after + 5, 28);
     paper.font = `400 12px ${colours.font}`;
-    const text = Number.isFinite(p95) ? `from your face to its answer · 95 of 100 within ${milliseconds(p95)} ms` : "measuring …";
+    const most = `95 of 100 within ${milliseconds(p95)} ms`;
+    let text = Number.isFinite(p95) ? `from your face to its answer · ${most}` : "measuring …";
+    if (after + 36 + paper.measureText(text).width > width) text = most;
     paper.fillText(text, after + 36, 28);
     this.drawStages(paper, colours, width, 60);
   }
 
   drawStages(paper, colours, width, top) {
     const left = 76;
-    const right = 84;
+    const right = 92;
     const room = Math.max(60, width - left - right);
     const middle = STAGES.map(([name]) => this.stages[name].at(0.5) || 0);
     const worst = STAGES.map(([name]) => this.stages[name].at(0.95) || 0);
     const sum = middle.reduce((all, value) => all + value, 0);
     const extent = Math.max(120, sum, ...middle.map((_, i) => middle.slice(0, i).reduce((a, b) => a + b, 0) + worst[i]));
-    const scale = room / (Math.ceil(extent / 100) * 100);
+    const step = STEPS_MS.find((ms) => (ms * room) / extent >= 48) || 10000;
+    const scale = room / (Math.ceil(extent / step) * step);
     paper.strokeStyle = colours.faint;
     paper.lineWidth = 1;
-    for (let ms = 0; ms * scale <= room + 1; ms += extent > 600 ? 200 : 100) {
+    for (let ms = 0; ms * scale <= room + 1; ms += step) {
       const x = Math.round(left + ms * scale) + 0.5;
       paper.beginPath();
       paper.moveTo(x, top - 6);
       paper.lineTo(x, top + STAGES.length * 24 - 2);
       paper.stroke();
-      if (ms > 0 && ms * scale < room - 24) this.tick(paper, colours, x, top - 10, String(ms));
+      if (ms * scale < room - 12) this.tick(paper, colours, x, top - 10, String(ms));
     }
     let begin = 0;
     STAGES.forEach(([name], i) => {
@@ -165,14 +172,14 @@ class Glass {
       paper.fillStyle = colours.ink;
       paper.fillText(this.stages[name].items.length ? milliseconds(middle[i]) : "–", left + room + 44, y + 13);
       paper.fillStyle = colours.soft;
-      paper.fillText(this.stages[name].items.length ? milliseconds(worst[i]) : "", left + room + 80, y + 13);
+      paper.fillText(this.stages[name].items.length ? milliseconds(worst[i]) : "", left + room + right, y + 13);
       begin += middle[i];
     });
     paper.fillStyle = colours.soft;
     paper.font = `400 11px ${colours.font}`;
     paper.textAlign = "right";
     paper.fillText("p50", left + room + 44, top - 10);
-    paper.fillText("p95", left + room + 80, top - 10);
+    paper.fillText("p95", left + room + right, top - 10);
   }
 
   tick(paper, colours, x, y, text) {

@@ -159,7 +159,7 @@ class LiveView {
     const offset = player.offset.fresh().slice(-200).map((item) => item.value);
     const av = quantile(offset, 0.5);
     const dropped = session.counts.lost + player.counts.late;
-    const all = player.counts.frames + session.counts.ticks;
+    const all = player.counts.frames + player.counts.late + session.counts.ticks;
     return {
       "A/V offset": Number.isFinite(av) ? `${av > 0 ? "+" : av < 0 ? "−" : ""}${Math.abs(Math.round(av))} ms` : "–",
       Pictures: `${player.fps().toFixed(0)} a second`,

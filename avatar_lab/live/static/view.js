@@ -59,7 +59,7 @@ function buildStart(part, options, poster) {
         "div",
         { class: "avl-choices", role: "group", "aria-label": "Who talks to the avatar" },
         choice("camera", "camera", "Use my camera", "You and the avatar, face to face"),
-        choice("sample", "film", "Recorded user", "A conversation that comes with the package"),
+        choice("sample", "film", "Recorded user", "It comes with the package"),
         choice("synthetic", "person", "Synthetic user", "A simulated person in conversation"),
         choice("file", "file", "Open a file", "A video of one person, up to a minute"),
       )),
@@ -118,7 +118,7 @@ function buildStage(part) {
   part.quality = make("span", { class: "avl-over avl-quality", hidden: true });
   part.say = make("input", { type: "text", class: "avl-text", "aria-label": "What the avatar says", autocomplete: "off", maxlength: "300" });
   part.say_go = make("button", { type: "submit", class: "avl-go", "aria-label": "Say it" }, icon("send"));
-  part.wav = make("button", { type: "button", class: "avl-plain", title: "Let the avatar speak a sound file" }, icon("wave"), make("span", {}, "wav"));
+  part.wav = make("button", { type: "button", class: "avl-plain", title: "Let the avatar speak a sound file" }, icon("wave"), make("span", {}, "Sound file"));
   part.wav_input = make("input", { type: "file", accept: "audio/*,.wav", class: "avl-hidden", tabindex: "-1", "aria-hidden": "true" });
   part.say_form = make("form", { class: "avl-say" }, part.say, part.say_go, part.wav, part.wav_input);
   return make(
