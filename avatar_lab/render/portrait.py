@@ -3,13 +3,13 @@
     picture = PhotoPortrait.from_file("me.jpg", size=256)
     picture.draw(face)                                        # the same interface as the drawn characters
 
-Each frame is the photograph, read at other places: `shown[q] = folded[q - displacement(q)]`. First what no smooth field
-can do: lids that come down over the eye, eyes that look aside, a jaw that opens a gap (`portrait_folds`). Then smooth
-displacements: bumps around points of the face (smile, brows), and a head that turns in depth (`portrait_fields`).
+Once: the head is cut from its background by a soft matte, and the background behind it is filled in
+(`portrait_matte`). Each frame: eyes that look and close (`portrait_eyes`), lips and jaw bent between points
+(`portrait_lips`, `portrait_warp`), the inside of the mouth (`portrait_mouth`); then brows, and a head that turns in
+depth (`portrait_fields`). The head is laid over the background, which stands still.
 
-What is peculiar: all fields are made once, at half the size; a frame is a weighted sum of them and one `remap`. Far
-from the head nothing moves, so that the background stands still and nothing tears. It is a puppet's trick, not a model
-of a face: what the photograph does not show (teeth, the side of a head) is invented or missing.
+What is peculiar: at rest the frame is the photograph, up to rounding. It is a puppet's trick, not a model of a face:
+what the photograph does not show (teeth, the side of a head, the wall behind it) is invented from what it shows.
 
 Notebook: 11 (a portrait).
 """
@@ -25,8 +25,12 @@ from jaxtyping import Float32, UInt8
 from avatar_lab.data.face import FACE_INDEX, check_track
 from avatar_lab.data.landmarks import FacePoints, find_face
 from avatar_lab.errors import ConfigError
+from avatar_lab.render.portrait_eyes import Eyes
 from avatar_lab.render.portrait_fields import Fields, make_fields
-from avatar_lab.render.portrait_folds import Folds
+from avatar_lab.render.portrait_lips import Lips, Values
+from avatar_lab.render.portrait_matte import cut_head
+from avatar_lab.render.portrait_mouth import Mouth
+from avatar_lab.render.portrait_warp import Warp
 
 SIZES: Final = (64, 1024)
 FACE_SHARE: Final = 0.46  # of the picture's height, forehead to chin
@@ -58,8 +62,13 @@ class PhotoPortrait:
         found = points or find_face(photo)
         self._size, self.notes = size, found.notes
         self._photo, placed = cut_square(photo, found.points, size)
+        self._layer, self._plate = cut_head(self._photo, placed)
         self._fields: Fields = make_fields(placed, size)
-        self._folds = Folds(self._photo, placed)
+        self._lips = Lips(placed)
+        self._warp = Warp(self._lips, placed, size)
+        light = light_of(self._photo, placed)
+        self._mouth = Mouth(self._layer, self._lips, self._warp, light)
+        self._eyes = Eyes(self._photo, placed, light)
 
     @classmethod
     def from_file(cls, path: str | Path, size: int = 256) -> PhotoPortrait:
@@ -78,17 +87,29 @@ class PhotoPortrait:
         import cv2
 
         values = {name: float(face[column]) for name, column in FACE_INDEX.items()}
+        layer = self._expressed(values)
         flow = self._fields.displacement(values)
         flow = cv2.resize(flow, (self._size, self._size), interpolation=cv2.INTER_LINEAR)
-        grid = self._fields.grid
-        folded = self._folds.folded(values)
-        return cv2.remap(
-            folded,
-            grid[..., 0] - flow[..., 0],
-            grid[..., 1] - flow[..., 1],
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
+        places = self._fields.grid - flow
+        layer = cv2.remap(
+            layer, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
+        behind = cv2.merge([255 - layer[..., 3]] * 3)
+        return cv2.add(cv2.multiply(self._plate, behind, scale=1 / 255), layer[..., :3])
+
+    def _expressed(self, values: dict[str, float]) -> UInt8[np.ndarray, "S S 4"]:
+        """Return the head with the eyes and the mouth as the parameters want them, not turned yet."""
+        layer = self._layer.copy()
+        self._eyes.draw(layer[..., :3], values)
+        lips = Values.of(values)
+        if not lips.quiet:
+            moved = self._lips.moved(lips)
+            flow = self._warp.flow(moved, lips.pucker)
+            part = self._warp.read(layer, flow)
+            self._mouth.round_off(part, flow, moved, lips.pucker)
+            self._mouth.paint(part, moved, lips)
+            layer[self._warp.box] = part
+        return layer
 
     def draw_track(self, face: Float32[np.ndarray, "T P"]) -> UInt8[np.ndarray, "T S S 3"]:
         """Draw every frame of a track."""
@@ -111,3 +132,12 @@ def cut_square(
     placed = points * scale
     placed[:, :2] += move[:, 2].astype(np.float32)
     return cut, placed.astype(np.float32)
+
+
+def light_of(photo: UInt8[np.ndarray, "S S 3"], points: Float32[np.ndarray, "478 3"]) -> float:
+    """Return how bright the picture is, 1 for a well-lit one: from the brighter half of the face."""
+    import cv2
+
+    face = np.zeros(photo.shape[:2], np.uint8)
+    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(points[:468, :2]).astype(np.int32)), 1)
+    return float(np.clip(np.percentile(photo[face > 0].mean(-1), 75) / 185, 0.45, 1.05))

@@ -2,7 +2,7 @@
 
 Lengths are in face heights (forehead to chin), so that all faces bend alike. What is peculiar: a field says where a
 point of the photograph goes; a frame is read backwards with the same field, which is right as long as bumps are gentle,
-and one correction step makes up for most of the rest.
+and a few rounds of correction make up for the rest.
 
 Notebook: 11 (a portrait).
 """
@@ -19,24 +19,19 @@ from jaxtyping import Float32
 HALF: Final = 2  # fields are kept at half the size
 TOP, CHIN, EAR_RIGHT, EAR_LEFT = 10, 152, 234, 454  # points; the person's right is the picture's left
 PIVOT_DEPTH: Final = 0.16  # how far the axis of the head lies behind the ears' plane
-HEAD: Final = (
+SKULL: Final = (
     0.60,
-    0.74,
-    0.58,
-)  # half width, and height above and below the middle, of what turns with the head
-FADE: Final = 1.5  # beyond this multiple of it, the background stands still
+    0.84,
+    0.10,
+)  # half width and half height of a skull with hair; how far above the face's middle
+NECK: Final = (
+    -0.03,
+    0.42,
+)  # below the chin: where the neck begins to stay behind, and over what length it does
+ROUNDS: Final = 3  # of reading backwards
 
 # parameter: (point, right, down, reach) in face heights at full value; mirrored points are listed one by one.
 BUMPS: Final[dict[str, tuple[tuple[int, float, float, float], ...]]] = {
-    "smile": (
-        (61, -0.026, -0.030, 0.095), (291, 0.026, -0.030, 0.095),
-        (50, -0.006, -0.020, 0.12), (280, 0.006, -0.020, 0.12), (17, 0.0, -0.004, 0.08),
-    ),
-    "frown": ((61, -0.004, 0.024, 0.085), (291, 0.004, 0.024, 0.085), (17, 0.0, -0.010, 0.07)),
-    "stretch": ((61, -0.030, 0.006, 0.095), (291, 0.030, 0.006, 0.095)),
-    "pucker": (
-        (61, 0.044, 0.0, 0.10), (291, -0.044, 0.0, 0.10), (0, 0.0, -0.010, 0.06), (17, 0.0, 0.010, 0.06),
-    ),
     "brow_raise": (
         (105, 0.0, -0.034, 0.10), (334, 0.0, -0.034, 0.10), (107, 0.0, -0.030, 0.08), (336, 0.0, -0.030, 0.08),
         (70, 0.0, -0.018, 0.08), (300, 0.0, -0.018, 0.08),
@@ -56,7 +51,7 @@ class Fields:
     grid: Float32[np.ndarray, "S S 2"]
 
     def displacement(self, values: Mapping[str, float]) -> Float32[np.ndarray, "h h 2"]:
-        """Return where every place goes, in pixels of the full size; read backwards with one correction."""
+        """Return how far each place of the new picture has come, in pixels of the full size."""
         import cv2
 
         flow = self._turned(values)
@@ -64,8 +59,11 @@ class Fields:
             if abs(values[name]) > 1e-3:
                 flow = flow + values[name] * field
         half = self.grid[: 2 * len(flow) : HALF, : 2 * len(flow) : HALF] / HALF
-        back = (half - flow / HALF).astype(np.float32)
-        return cv2.remap(flow, back[..., 0], back[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        back = flow
+        for _ in range(ROUNDS):
+            at = (half - back / HALF).astype(np.float32)
+            back = cv2.remap(flow, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return back
 
     def _turned(self, values: Mapping[str, float]) -> Float32[np.ndarray, "h h 2"]:
         """Return the displacement of a head that turns, tilts, moves and comes nearer."""
@@ -102,21 +100,29 @@ def make_fields(points: Float32[np.ndarray, "478 3"], size: int) -> Fields:
     ears = 0.5 * (points[EAR_RIGHT] + points[EAR_LEFT])
     middle = np.array([ears[0], 0.5 * (points[TOP, 1] + points[CHIN, 1])], np.float32)
     around = np.stack([x - middle[0], y - middle[1]], -1).astype(np.float32)
-    tall = np.where(around[..., 1] < 0, HEAD[1], HEAD[2]) * face
-    e = np.hypot(around[..., 0] / (HEAD[0] * face), around[..., 1] / tall)
-    fade = np.clip((FADE - e) / (FADE - 1), 0, 1)
-    head = (fade * fade * (3 - 2 * fade)).astype(np.float32)
+    below = (y - points[CHIN, 1]) / face - NECK[0]
+    below = below + 0.20 * np.clip(np.abs(around[..., 0]) / face - 0.40, 0, 0.6)  # shoulders stand higher
+    stays = np.clip(below / NECK[1], 0, 1)
+    head = (1 - stays * stays * (3 - 2 * stays)).astype(np.float32)
     return Fields(bumps, depth_of(points, x, y, face, float(ears[2])), around, head, grid.astype(np.float32))
 
 
 def depth_of(
     points: Float32[np.ndarray, "478 3"], x: np.ndarray, y: np.ndarray, face: float, ears: float
 ) -> Float32[np.ndarray, "h h"]:
-    """Return how far each place lies before the head's axis: the points' depth, spread smoothly."""
-    above = np.zeros(x.shape, np.float32)
-    total = np.full(x.shape, 0.35, np.float32)  # the pull towards the ears' plane where no point is near
+    """Return how far each place lies before the head's axis: the points' depth, and a skull's around them."""
+    top, chin = points[TOP], points[CHIN]
+    e = np.hypot(
+        (x - top[0]) / (SKULL[0] * face), (y - 0.5 * (top[1] + chin[1]) + SKULL[2] * face) / (SKULL[1] * face)
+    )
+    skull = max(float(top[2]) - ears, 0.1 * face) * np.sqrt(np.clip(1 - e * e, 0, 1))
+    total = np.full(x.shape, 0.5, np.float32)  # the pull towards the skull where no point is near
+    above = total * skull
     for px, py, pz in points[:468]:
         weight = np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * (0.055 * face) ** 2))
         above += weight * (pz - ears)
         total += weight
-    return (above / total + PIVOT_DEPTH * face).astype(np.float32)
+    import cv2
+
+    smooth = cv2.GaussianBlur((above / total).astype(np.float32), (0, 0), 0.03 * face / HALF)
+    return (smooth + PIVOT_DEPTH * face).astype(np.float32)

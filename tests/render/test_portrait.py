@@ -12,8 +12,9 @@ from avatar_lab.data.landmarks import FacePoints, find_face
 from avatar_lab.errors import AvatarLabError, ConfigError, MediaError
 from avatar_lab.render.picture import Picture
 from avatar_lab.render.portrait import PhotoPortrait, cut_square
+from avatar_lab.render.portrait_eyes import LEFT_EYE, RIGHT_EYE
 from avatar_lab.render.portrait_fields import make_fields
-from avatar_lab.render.portrait_folds import INNER_LOWER, LEFT_EYE, RIGHT_EYE
+from avatar_lab.render.portrait_lips import INNER_LOWER
 
 SIZE = 192
 
