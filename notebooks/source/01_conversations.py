@@ -40,17 +40,16 @@
 
 # %% [markdown]
 # ## Setup
+#
+# Nothing here is trained, so there is no fast mode: every number below is the same wherever you run it.
 
 # %%
-import os
-
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
 import avatar_lab as al
 
-FAST = os.environ.get("AVATAR_LAB_FAST") == "1"
 COLUMN = {name: i for i, name in enumerate(al.FACE_NAMES)}
 print(al.doctor().verdict)
 
@@ -106,8 +105,8 @@ from avatar_lab.viz.timeline import timeline
 timeline(dyad, 12, 30)
 
 # %% [markdown]
-# **You should see** arrows in both directions: the avatar frowns after the user frowns, the user smiles back, questions get
-# answers, and "mhm" comes 0.7 seconds after the voice of the other one went low. Grey bars are turns. Not everything has an
+# **You should see** arrows in both directions: the avatar returns a smile and a frown, a surprise goes the other way,
+# questions get answers, and "mhm" comes 0.7 seconds after the voice of the other one went low. Grey bars are turns. Not everything has an
 # arrow: people also smile by themselves. Here is the frown, as the two drawn people show it:
 
 # %%
@@ -179,7 +178,7 @@ plt.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# **You should see** a steep rise before the orange line and a long tail: most answers come almost at once, some after a
+# **You should see** the highest bar at the orange line and a long tail: most answers come almost at once, some after a
 # thoughtful silence, and a few begin before the other one has ended. The other habits, against the studies:
 
 
@@ -204,17 +203,26 @@ def habits(dyad, who, partner):
 
 
 # %%
+from avatar_lab.metrics.sync import loudness
+
+
+def together(dyad):
+    """Return the share of all speech in which both are heard."""
+    u, a = (loudness(p.audio) > 0.003 for p in (dyad.user, dyad.avatar))
+    return (u & a).sum() / (u | a).sum()
+
+
+# %%
 sides = (("user", "avatar"), ("avatar", "user"))
+overlap = np.mean([together(t) for t in talks])
 found = np.mean([habits(t, *side) for t in talks for side in sides], axis=0)
 rows = {
     "blinks a minute, talking": (found[0], "26"),
     "blinks a minute, at rest": (found[1], "17"),
     "looks at the partner, talking": (found[2], "0.40 to 0.50"),
     "looks at the partner, listening": (found[3], "0.75"),
+    "speech in which both are heard": (overlap, "about 0.05"),
 }
-if done:
-    rows["gap in seconds, median"] = (np.median(measured), "about 0.3")
-    rows["turns that begin too early"] = (np.mean(measured < 0), "about 0.05")
 for name, (value, people) in rows.items():
     print(f"{name:<33}{value:6.2f}   people: {people}")
 
@@ -314,11 +322,11 @@ for seconds in (30, 60, 120, 300):
         print(f"{seconds:4d} s  {lags}  within one frame: {right} of 6")
 
 # %% [markdown]
-# **You should see** nonsense after half a minute and the truth in all six talks after five. Everybody's head moves by itself
-# most of the time; what is copied is a small part of it. A short clip cannot tell.
+# **You should see** one lag of six found after half a minute, and all six after five. Everybody's head moves by itself most
+# of the time; what is copied is a small part of it. A short clip cannot tell.
 #
 # Now plant the lag yourself. **Predict first:** at which length will the peak stand on the dashed line, and *stay* there when
-# you move the lag? What does it take to be right after 30 seconds?
+# you move the lag? And what would make one minute enough?
 
 # %%
 from avatar_lab.viz.lag_finder import lag_finder
@@ -327,7 +335,7 @@ lag_finder()
 
 # %% [markdown]
 # **You should see** that the orange peak is wrong at first, and right from two minutes on wherever you plant the lag. Let
-# the avatar copy more ("copies" at 1) and a shorter talk will do. The grey curve is the same avatar with a *stranger*: it has
+# the avatar copy more ("copies" at 1) and one minute will do. The grey curve is the same avatar with a *stranger*: it has
 # hills, too. A peak alone proves nothing; chapter 09 makes that a rule.
 #
 # Smiles are easier: the simulator tells which smile answers which.
@@ -343,6 +351,7 @@ delays = [
 plt.figure(figsize=(6, 1.9))
 plt.hist(delays, np.arange(0, 1.9, 0.1), color="tab:orange")
 plt.xlabel("seconds from a smile to its answer")
+plt.ylabel("smiles")
 plt.show()
 print(f"{len(delays)} answers, median {np.median(delays):.2f} s")
 
@@ -411,7 +420,7 @@ nb01.windows(windows)
 # %% [markdown]
 # ## Break it on purpose
 #
-# How much can a bad split lie? Take the most stupid model there is: it looks up the training window whose *user* moved most
+# How much does a bad split flatter? Take the most stupid model there is: it looks up the training window whose *user* moved most
 # alike, and answers with what the *avatar's* head did there. It understands nothing. One split shuffles overlapping windows;
 # the other keeps four people for the test.
 
@@ -462,8 +471,8 @@ print(f"unseen people:     correlation {score(strangers):.2f}")
 # 4. **Who may learn it was generated?** Everybody who sees it.
 #
 # The library helps, and does not replace an answer. Camera pictures stay on your machine: `ingest` and the live widget turn
-# them into a face track (chapter 11), and nothing is written but the files you name. Films that are saved carry a mark in
-# their metadata, and from 256 pixels on a second one in their pictures; `avatar-lab verify FILM` reads both. Everything in
+# them into a face track (chapter 11), and nothing is written but the files you name. Films that are saved say in
+# their metadata that they were generated, and carry an invisible mark where their pictures are large enough; `avatar-lab verify FILM` reads both. Everything in
 # this course can be done without recording anybody; even the six voices are synthetic, made from a CC0 voice.
 
 # %% [markdown]
