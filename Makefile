@@ -10,7 +10,7 @@ BOOK    := .venv-book
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lab live notebooks test-notebooks notebooks-check book docs-serve bench clean
+.PHONY: help env demo test lint format lab live notebooks test-notebooks notebooks-check timings book docs-serve bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ test-notebooks: $(STAMP)  ## run all notebooks, shortened, and check the solutio
 
 notebooks-check: $(STAMP)  ## fail when the notebooks differ from their sources
 	$(BIN)/python notebooks/build.py --check
+
+timings: $(STAMP)  ## measure how long the notebooks take, and write it into their heads
+	$(BIN)/python bench/notebooks.py --json book/timings.json
+	$(BIN)/python notebooks/build.py
 
 book: $(STAMP) $(BOOK)/.stamp  ## build the book into book/_build/html, offline, warnings are errors
 	$(BIN)/python book/build.py

@@ -5,12 +5,15 @@
     python bench/notebooks.py --only 05_diffusion_forcing
 
 Each notebook gets a kernel of its own, one after another. `seconds` is the whole run, the kernel's start included,
-`longest` its longest cell. Cells over the limit, warnings and writing on stderr are listed: there should be none.
+`longest` its longest cell. `read_minutes` counts the words of its Markdown at 200 a minute, folded boxes left out, and
+ten lines of code a minute; `exercise_minutes` adds up what the exercise cards say. notebooks/build.py prints all three
+in the notebook's head. Cells over the limit, warnings and writing on stderr are listed: there should be none.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,9 @@ from avatar_lab.clock import SystemClock
 ROOT = Path(__file__).parents[1]
 SOLUTIONS = ROOT / "notebooks" / "solutions"
 CELL_LINES, CELL_SECONDS = 15, 240
+WORDS_A_MINUTE, LINES_A_MINUTE = 200, 10
+FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)
+CARD = re.compile(r"\*(?:Easy|Medium|Hard), (\d+) minutes?\.\*")
 
 
 class TimedClient(NotebookClient):
@@ -40,6 +46,17 @@ class TimedClient(NotebookClient):
         if cell.cell_type == "code":
             self.taken.append(clock.now() - began)
         return done
+
+
+def minutes_of(cells: list[Any]) -> dict[str, int]:
+    """Return how long reading takes at an ordinary pace, and what the exercise cards ask for."""
+    prose = " ".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    lines = sum(len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code")
+    words = len(FOLDED.sub("", prose).split())
+    return {
+        "read_minutes": max(1, round(words / WORDS_A_MINUTE + lines / LINES_A_MINUTE)),
+        "exercise_minutes": sum(int(minutes) for minutes in CARD.findall(prose)),
+    }
 
 
 def run(path: Path) -> dict[str, Any]:
@@ -59,6 +76,7 @@ def run(path: Path) -> dict[str, Any]:
     return {
         "seconds": round(clock.now() - began, 1),
         "longest": round(max(client.taken), 1),
+        **minutes_of(notebook.cells),
         "cells": len(code),
         "lines": sum(len(cell.source.splitlines()) for cell in code),
         "long_cells": [i for i, cell in enumerate(code) if len(cell.source.splitlines()) > CELL_LINES],

@@ -5,7 +5,10 @@ One source (py:percent, valid Python) makes two notebooks, both without outputs:
 - in a code cell, the lines between `# solution >>>` and `# learner >>>` go to the solution, the lines between
   `# learner >>>` and `# <<<` (each behind `# ~ `, so that the source stays runnable) go to the learner;
 - a Markdown cell that holds `{{solution}}` becomes a folded box with the solution of the exercise before it in the
-  learner's notebook, and vanishes from the solution.
+  learner's notebook, and vanishes from the solution;
+- `{{timing}}` becomes a line with the minutes of reading, running and exercises, from book/timings.json (written by
+  bench/notebooks.py). A source without that mark gets the line at the end of its first Markdown cell. Without the
+  file, or without the notebook in it, there is no line: nothing is guessed.
 
 `python notebooks/build.py` writes; `--check` writes nothing and fails when a notebook differs from its source.
 """
@@ -13,6 +16,7 @@ One source (py:percent, valid Python) makes two notebooks, both without outputs:
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,7 +26,8 @@ import nbformat
 
 HERE = Path(__file__).resolve().parent
 SOLUTION, LEARNER, END = "# solution >>>", "# learner >>>", "# <<<"
-PLACEHOLDER = "{{solution}}"
+PLACEHOLDER, TIMING = "{{solution}}", "{{timing}}"
+TIMINGS = HERE.parent / "book" / "timings.json"
 KERNEL = {
     "display_name": "Python 3 (ipykernel)",
     "language": "python",
@@ -66,9 +71,51 @@ def folded(solution: str) -> str:
     return f"<details>\n<summary>Solution</summary>\n\n```python\n{solution}\n```\n\n</details>"
 
 
-def build(path: Path) -> dict[str, nbformat.NotebookNode]:
+def timings() -> dict[str, Any]:
+    """Return what bench/notebooks.py measured; shortened runs do not count."""
+    if not TIMINGS.is_file():
+        return {}
+    report = json.loads(TIMINGS.read_text("utf-8"))
+    return {} if report["fast"] else report
+
+
+def timing_line(stem: str, report: dict[str, Any]) -> str:
+    """Return how long a notebook takes, or "" when it was not measured."""
+    measured = report.get("notebooks", {}).get(stem)
+    if not measured:
+        return ""
+    running = measured["seconds"] / 60
+    parts = [
+        f"reading {measured['read_minutes']} min",
+        f"running {running:.0f} min" if running >= 1 else "running < 1 min",
+    ]
+    if measured["exercise_minutes"]:
+        parts.append(f"exercises {measured['exercise_minutes']} min")
+    machine = report["hardware"]
+    return (
+        f"*{', '.join(parts).capitalize()} (run on {machine['processor']}, "
+        f"{machine['cores']} cores).*"
+    )
+
+
+def with_timing(text: str, line: str, first: bool) -> str:
+    """Return a Markdown cell with the line at its mark, or at its end if it is the first one."""
+    if TIMING in text:
+        return text.replace(TIMING, line).strip("\n")
+    return f"{text}\n\n{line}" if first and line else text
+
+
+def build(
+    path: Path, report: dict[str, Any] | None = None
+) -> dict[str, nbformat.NotebookNode]:
     """Return the learner's notebook and the solution made from one source file."""
     source: Any = jupytext.read(path)
+    line = timing_line(path.stem, timings() if report is None else report)
+    marked = any(TIMING in cell.source for cell in source.cells)
+    for number, cell in enumerate(source.cells):
+        if cell.cell_type == "markdown":
+            first = number == 0 and not marked
+            cell.source = with_timing(cell.source, line, first)
     cells: dict[str, list[nbformat.NotebookNode]] = {
         "learner": [],
         "solution": [],

@@ -567,7 +567,7 @@ plt.show()
 # %% [markdown]
 # **You should see** three heads that nobody would call broken. That is what makes the bug dangerous. Told the truth, the noisy
 # keys put the next velocity off by a few hundredths - small, because diffusion forcing has shown the network pasts of every
-# level, but ten times what the mask costs. Called clean, they cost about three times as much again, and the head trembles: the
+# level, but more than ten times what the mask costs. Called clean, they cost about three times as much again, and the head trembles: the
 # network believes the noise. A test of equality finds either at once; eyes do not.
 
 # %% [markdown]

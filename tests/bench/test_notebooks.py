@@ -1,0 +1,98 @@
+"""What stands in a notebook's head comes from book/timings.json, and the same files give the same notebooks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = "# %% [markdown]\n# # A title\n#\n# Words.\n\n# %%\n1 + 1\n"
+MARKED = SOURCE.replace("# Words.", "# {{timing}}\n#\n# Words.")
+REPORT: dict[str, Any] = {
+    "hardware": {"processor": "A chip", "cores": 2},
+    "fast": False,
+    "notebooks": {"07_x": {"seconds": 130.0, "read_minutes": 12, "exercise_minutes": 40}},
+}
+LINE = "*Reading 12 min, running 2 min, exercises 40 min (run on A chip, 2 cores).*"
+
+
+def module(folder: str, name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Import a script that is no part of a package."""
+    import importlib.util
+
+    monkeypatch.syspath_prepend(str(ROOT / folder))
+    spec = importlib.util.spec_from_file_location(f"{folder}_{name}", ROOT / folder / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+@pytest.fixture
+def build(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    return module("notebooks", "build", monkeypatch)
+
+
+def first_cells(build: ModuleType, folder: Path, source: str, report: Any) -> dict[str, str]:
+    path = folder / "07_x.py"
+    path.write_text(source, "utf-8")
+    return {kind: made.cells[0].source for kind, made in build.build(path, report).items()}
+
+
+@pytest.mark.parametrize("kind", ["learner", "solution"])
+def test_the_head_says_how_long_it_takes(build: ModuleType, tmp_path: Path, kind: str) -> None:
+    found = first_cells(build, tmp_path, SOURCE, REPORT)[kind]
+    assert found == f"# A title\n\nWords.\n\n{LINE}"
+    assert first_cells(build, tmp_path, MARKED, REPORT)[kind] == f"# A title\n\n{LINE}\n\nWords."
+
+
+@pytest.mark.parametrize("report", [{}, {**REPORT, "notebooks": {}}])
+def test_what_was_not_measured_is_not_guessed(build: ModuleType, tmp_path: Path, report: Any) -> None:
+    assert first_cells(build, tmp_path, SOURCE, report)["learner"] == "# A title\n\nWords."
+    assert "timing" not in first_cells(build, tmp_path, MARKED, report)["learner"]
+
+
+def test_short_runs_and_notebooks_without_exercises(build: ModuleType) -> None:
+    quick = {"seconds": 20.0, "read_minutes": 3, "exercise_minutes": 0}
+    line = build.timing_line("07_x", {**REPORT, "notebooks": {"07_x": quick}})
+    assert line == "*Reading 3 min, running < 1 min (run on A chip, 2 cores).*"
+
+
+def test_the_file_decides_and_twice_is_the_same(
+    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timings = tmp_path / "timings.json"
+    monkeypatch.setattr(build, "TIMINGS", timings)
+    assert build.timings() == {}
+    timings.write_text(json.dumps(REPORT), "utf-8")
+    path = tmp_path / "07_x.py"
+    path.write_text(SOURCE, "utf-8")
+    once, twice = (nbformat.writes(build.build(path)["learner"]) for _ in range(2))
+    assert once == twice
+    assert LINE in once
+    timings.write_text(json.dumps({**REPORT, "fast": True}), "utf-8")
+    assert build.timings() == {}, "shortened runs do not count"
+
+
+def test_reading_and_exercises_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("nbclient")
+    bench = module("bench", "notebooks", monkeypatch)
+    prose = "word " * 600 + "*Easy, 5 minutes.* Do.\n<details>" + "more " * 900 + "</details>"
+    cells = [nbformat.v4.new_markdown_cell(prose), nbformat.v4.new_code_cell("x = 1\n" * 20)]
+    cells.append(nbformat.v4.new_markdown_cell("*Hard, 25 minutes.*"))
+    assert bench.minutes_of(cells) == {"read_minutes": 5, "exercise_minutes": 30}
+
+
+def test_every_exercise_card_says_its_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = module("bench", "notebooks", monkeypatch)
+    for path in sorted((ROOT / "notebooks" / "solutions").glob("[0-9][0-9]_*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        cards = bench.CARD.findall("\n".join(c.source for c in cells if c.cell_type == "markdown"))
+        titles = [c for c in cells if c.cell_type == "markdown" and "### Exercise" in c.source]
+        assert len(cards) == len(titles), f"{path.stem}: write cards as *Easy, 10 minutes.*"
