@@ -13,9 +13,9 @@
 # %% [markdown]
 # # 07 · KV cache
 #
-# A conversation has no length. An avatar that read all of it again for every block would be late after a minute, and too late
-# after two. So it reads each frame once, keeps what later frames will ask of it, and throws the rest away. Done right, the
-# stream shows what an offline run would have shown. Done almost right, it shows something similar, and no error message.
+# A conversation has no length. An avatar that read all of it again for every block would fall behind, and never catch up. So it
+# reads each frame once, keeps what later frames will ask of it, and throws the rest away. Done right, the stream shows what an
+# offline run would have shown. Done almost right, it shows something similar, and no error message.
 #
 # You need: attention and masks (chapter 04), sigma and Euler steps (chapter 03 or 05).
 
@@ -86,7 +86,7 @@ print(f"largest difference {gap:.0e}")
 # ring: frame $p$ always goes into slot $p \bmod C$, where it meets the frame that is $C$ older.
 #
 # Writing *by position* pays off when a frame is written twice. The last frames of a block are read again with the next one,
-# because only then they see what comes after them. Who appends has them twice; who writes by position replaces them.
+# because only then do they see what comes after them. Who appends has them twice; who writes by position replaces them.
 #
 # ### Exercise 1: write by position
 #
@@ -126,7 +126,7 @@ nb07.write(write)
 # ## One block of the stream
 #
 # Now the shipped avatar. Its conditions (chapter 06) are prepared once for the whole clip: the encoder is causal, so nothing is
-# betrayed. The rest is the paper's Algorithm 2, and it fits into seven lines: *plan* looks at the cache, *denoise* makes a block
+# betrayed. The rest is the paper's Algorithm 2, and it fits into a few lines: *plan* looks at the cache, *denoise* makes a block
 # from noise, *remember* writes it down.
 
 # %%
@@ -195,8 +195,8 @@ for b in (0, 1, 7, 8, 9, BLOCKS - 1):
 
 # %% [markdown]
 # **You should see** the cache fill up - first by three frames, as two wait for their look-ahead, then by five - and stay at 43. It
-# has its full size from the start: frames that have not happened yet are masked. So every block costs the same, and nothing is
-# allocated while somebody is talking.
+# has its full size from the start: frames that have not happened yet are masked. So every block has the same shapes and the same
+# cost, the first as well as the last.
 
 # %% [markdown]
 # ## What does it save?
@@ -324,7 +324,8 @@ plt.show()
 
 # %% [markdown]
 # **You should see** an error that grows with the session's age. Numbers of 32 bits hold seven digits: the larger an angle, the
-# fewer are left for its position on the circle. After a week of frames, neighbours have the same position.
+# fewer are left for its place on the circle. Beyond $2^{24}$ frames, about eight days, they do not even hold every whole number:
+# neighbours share a position.
 #
 # ### Exercise 2: roll with RoPE
 #
@@ -566,8 +567,8 @@ plt.show()
 
 # %% [markdown]
 # **You should see** three heads that nobody would call broken. That is what makes the bug dangerous. Told the truth, the noisy
-# keys put the next velocity off by a few hundredths - small, because diffusion forcing has shown the network pasts of every
-# level, but more than ten times what the mask costs. Called clean, they cost about three times as much again, and the head trembles: the
+# keys put the next velocity off by a few hundredths: little, because diffusion forcing has shown the network pasts of every
+# level, but more than ten times what the mask costs. Called clean, they cost about three times that, and the head trembles: the
 # network believes the noise. A test of equality finds either at once; eyes do not.
 
 # %% [markdown]
@@ -581,7 +582,7 @@ plt.show()
 # | the session around it | `avatar_lab/stream/motion_stream.py` | `tests/stream/test_engine.py` |
 #
 # What the library does differently: `KVCache.append` makes a new value, newest frame last, instead of a ring that is written in
-# place. Copying 43 frames costs next to nothing beside the network, and a memory that never changes can be kept, compared and
+# place. Copying 43 frames is little beside what the network does, and a memory that never changes can be kept, compared and
 # taken up again. A frame is written once, when its look-ahead is there, so none has to replace itself. And the last pass,
 # `Generator.remember`, stops at the keys of the last layer: nobody needs its velocity. The keys of the *condition* have a small
 # cache of their own (`Memory.seen`). `bench/streaming.py` plays an hour and watches clock and memory.
