@@ -4,7 +4,7 @@ A file of JSON lines, one vote each: {"pair", "question", "left", "right", "answ
 written, and nothing leaves the machine. What was shown left and right is drawn from a seed, so that a side has no
 meaning.
 
-Notebook: 09 (does it really react?).
+Notebook: 08 (preference without labels), 09 (does it really react?).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import sqrt
 from pathlib import Path
 from typing import Final
 
@@ -96,3 +97,28 @@ def votes_won(votes: Sequence[Vote], name: str, question: str) -> Interval:
     won = np.array([sum(v.points(name) for v in cast if v.pair == pair) for pair in pairs])
     count = np.array([float(sum(v.pair == pair for v in cast)) for pair in pairs])
     return bootstrap_ratio(won, count)
+
+
+def wilson(won: float, count: int, z: float = 1.96) -> Interval:
+    """Return the share `won / count` with Wilson's interval, which stays honest for few votes and near 0 or 1.
+
+    The bootstrap draws from the votes that were cast: after three wins in three it knows of no loss, and its interval
+    is [1, 1]. Wilson asks which true shares would make what was seen unsurprising (|difference| <= z deviations).
+
+    Parameters
+    ----------
+    won : votes won, "same" as half; the votes must not hang together.
+    z : 1.96 for 95 %.
+
+    Raises ConfigError unless 0 <= won <= count and count >= 1. Source: Wilson 1927.
+
+    >>> found = wilson(3, 3)
+    >>> round(found.low, 2), round(found.high, 2)
+    (0.44, 1.0)
+    """
+    if count < 1 or not 0 <= won <= count:
+        raise ConfigError(f"Needs at least one vote, and won in 0..count; got {won} of {count}.")
+    share, spread = won / count, z * z / count
+    centre = (share + spread / 2) / (1 + spread)
+    half = z * sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
+    return Interval(share, max(0.0, centre - half), min(1.0, centre + half), count)

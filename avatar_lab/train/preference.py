@@ -129,8 +129,17 @@ class PreferenceModule(nn.Module):
         """The frozen copy of the weights that the policy started from."""
         return self._reference[0]
 
-    def judge(self, preferred: Batch, losing: Batch, generator: torch.Generator) -> Preference:
-        """Compare both members of every pair at the same noise, the same sigma and the full condition."""
+    def errors(
+        self, preferred: Batch, losing: Batch, generator: torch.Generator
+    ) -> tuple[
+        tuple[Float[Tensor, "b t"], Float[Tensor, "b t"]],
+        tuple[Float[Tensor, "b t"], Float[Tensor, "b t"]],
+        Float[Tensor, "b t"],
+    ]:
+        """Return the errors (policy, reference) per frame of the preferred and of the losing motion, and what counts.
+
+        Both members of every pair, and both models, see the same noise, the same sigma and the full condition.
+        """
         clean, block = preferred.avatar_motion, self.policy.generator.config.block
         sigma = block_sigma(len(clean), clean.shape[1], block, generator)
         sigma = clean_past_sigma(sigma, self.config.forcing.clean_past, block, generator)
@@ -147,8 +156,13 @@ class PreferenceModule(nn.Module):
         with torch.no_grad():
             known = error_of(self.reference)
         winner, loser = zip(policy, known, strict=True)
-        counts = (sigma > 0).float()
-        return preference_loss(winner, loser, counts, self.config.beta, self.config.anchor)
+        return winner, loser, (sigma > 0).float()
+
+    def judge(self, preferred: Batch, losing: Batch, generator: torch.Generator) -> Preference:
+        """Compare both members of every pair at the same noise, the same sigma and the full condition."""
+        return preference_loss(
+            *self.errors(preferred, losing, generator), self.config.beta, self.config.anchor
+        )
 
     def loss(
         self, true: Batch, preferred: Batch, losing: Batch, generator: torch.Generator

@@ -96,12 +96,12 @@ def film(face: Float[np.ndarray, "t p"], character: int) -> str:
     return f"data:image/webp;base64,{sprite(frames)}"
 
 
-def sprite(frames: UInt8[np.ndarray, "t s s 3"]) -> str:
-    """Return frames side by side, as base64 of a WebP picture."""
+def sprite(frames: UInt8[np.ndarray, "t s s 3"], quality: int = 60) -> str:
+    """Return frames side by side, as base64 of a WebP picture; `quality` from 1 to 100."""
     import cv2
 
     wide = np.concatenate(list(frames), axis=1)
-    options: list[Any] = [cv2.IMWRITE_WEBP_QUALITY, 60]
+    options: list[Any] = [cv2.IMWRITE_WEBP_QUALITY, quality]
     good, data = cv2.imencode(".webp", cv2.cvtColor(wide, cv2.COLOR_RGB2BGR), options)
     if not good:
         raise MediaError("OpenCV could not write a WebP picture. Reinstall opencv-python.")

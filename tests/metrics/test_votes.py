@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avatar_lab.errors import MediaError
+from avatar_lab.errors import ConfigError, MediaError
 from avatar_lab.metrics.critic import win_rate
-from avatar_lab.metrics.votes import Vote, VoteFile, votes_won
+from avatar_lab.metrics.votes import Vote, VoteFile, votes_won, wilson
 
 GOOD = Vote("one", "overall", "a", "b", "left")
 
@@ -64,3 +64,26 @@ def test_a_bad_line_is_named_with_what_was_expected(tmp_path: Path, bad: bytes) 
     path.write_bytes(path.read_bytes() + bad + b"\n")
     with pytest.raises(MediaError, match=r"line 2 is no vote .*Expected one JSON object with the texts pair"):
         VoteFile(path).read()
+
+
+@pytest.mark.parametrize(("won", "count"), [(0, 5), (3, 4), (10, 12), (2.5, 7), (40, 40)])
+def test_wilson_ends_where_the_share_seen_is_just_1_96_deviations_off(won: float, count: int) -> None:
+    found = wilson(won, count)
+    assert 0 <= found.low <= found.mean <= found.high <= 1
+    for end in {found.low, found.high} - {0.0, 1.0}:
+        assert abs(won / count - end) == pytest.approx(1.96 * (end * (1 - end) / count) ** 0.5)
+
+
+def test_wilson_keeps_its_promise_where_votes_are_few() -> None:
+    """Of many polls of twelve votes, about 95 % of the intervals hold the true share; the bootstrap's fewer."""
+    rng = np.random.default_rng(0)
+    for truth in (0.5, 0.8, 0.9):
+        won = rng.binomial(12, truth, 4000)
+        held = {k: (f := wilson(int(k), 12)).low <= truth <= f.high for k in set(won.tolist())}
+        assert 0.92 < np.mean([held[int(k)] for k in won]) < 0.99
+
+
+@pytest.mark.parametrize(("won", "count"), [(0, 0), (5, 4), (-1, 3)])
+def test_wilson_needs_votes(won: float, count: int) -> None:
+    with pytest.raises(ConfigError, match="at least one vote"):
+        wilson(won, count)
