@@ -29,6 +29,7 @@ EDGE: Final = 96
 STEP: Final = 5  # of 25 frames a second
 SECONDS: Final = 8.0
 EARLIEST_S, LATEST_S = 1.0, 2.5  # a smile this near to the clip's begin or end does not count for choosing it
+APART_S: Final = 2.0  # two smiles nearer than this could be answered by one
 STRANGER: Final = 4  # characters
 VIEWS: Final = {
     "true_user": ("its own user", "own"),
@@ -102,19 +103,24 @@ def smile_starts(dyad: Dyad) -> list[float]:
 
 
 def moment(starts: Sequence[Sequence[float]], length: int, frames: int) -> tuple[int, int]:
-    """Return (conversation, first frame) of the clip with the most smiles of the own user and of the stranger.
+    """Return (conversation, first frame) of the clip in which own user and stranger smile most, but not together.
 
-    A clip in which only one of the two smiles cannot show whom the avatar answers, so the smaller count goes first.
+    A clip in which only one of them smiles cannot show whom the avatar answers, so the smaller count goes first.
     """
     strangers = derangement(len(starts))
 
-    def inside(times: Sequence[float], first: int) -> int:
-        low, high = first / FPS + EARLIEST_S, (first + frames) / FPS - LATEST_S
-        return sum(low <= time <= high for time in times)
-
     def worth(clip: tuple[int, int]) -> tuple[int, int]:
-        own, other = (inside(starts[who], clip[1]) for who in (clip[0], strangers[clip[0]]))
-        return min(own, other), own + other
+        who, low = clip[0], clip[1] / FPS
+        own, other = starts[who], starts[strangers[who]]
+        counts = [
+            sum(
+                low + EARLIEST_S <= time <= low + frames / FPS - LATEST_S
+                and all(abs(time - another) >= APART_S for another in those)
+                for time in these
+            )
+            for these, those in ((own, other), (other, own))
+        ]
+        return min(counts), sum(counts)
 
     clips = [(who, first) for who in range(len(starts)) for first in range(0, length - frames + 1, FPS)]
     return max(clips, key=worth)

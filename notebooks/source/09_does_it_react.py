@@ -58,7 +58,7 @@ print(al.doctor().verdict)
 # apart: keep everything, exchange the user. Each conversation is streamed three times, with the same voice and the same noise:
 # before its **own** user, before a **stranger** (the user of another conversation), and before **nobody** (a still, silent face).
 #
-# We take conversations whose user smiles at least twice. Choosing by what the *user* did is fair. Choosing by what the
+# (`fast=True` loads the distilled weights, one pass a step.) We take conversations whose user smiles at least twice. Choosing by what the *user* did is fair. Choosing by what the
 # avatar made of it would not be.
 
 # %%
@@ -104,16 +104,16 @@ for name, made in faces.items():
     )
 
 # %% [markdown]
-# **You should see** that the avatar before a *stranger* is about as lively as before its own user. So Var and SID say whether a
-# face moves. They cannot say why.
+# **You should see** that the avatar before a *stranger* is no less lively than before its own user. So Var and SID say whether
+# a face moves. They cannot say why.
 
 # %% [markdown]
 # ## The field's number: rPCC
 #
 # $$\text{rPCC} = \bigl\lvert\, r(u, m) - r(u, \hat m) \,\bigr\rvert$$
 #
-# $r$ is Pearson's correlation. If the real avatar's face correlates with its user's by 0.16, so should the made one's. 0 is
-# best. Two ways of reading "correlation of two faces" are in use: flatten *everything* (conversations, frames, parameters)
+# $r$ is Pearson's correlation. As much as the real avatar's face correlates with its user's, so should the made one's:
+# 0 is best. Two ways of reading "correlation of two faces" are in use: flatten *everything* (conversations, frames, parameters)
 # into one long row each, or take rPCC of every conversation and then the mean.
 #
 # ### Exercise 1: rPCC, two ways
@@ -233,10 +233,11 @@ for name, made in faces.items():
 # %% [markdown]
 # **You should see** the avatar follow its own user by about half a second, as a person does. But look at the other rows: with a
 # stranger, or nobody, there is a best fit, too. The best of a hundred lags is never zero. And the avatar's *voice* laughs where
-# the real avatar laughed, which this user had answered: the user follows the avatar. A fit alone proves no reaction.
+# the real avatar laughed, and this user had answered that laugh: even an avatar that sees nobody can fit its user. A fit alone
+# proves no reaction.
 #
-# The *predictive gain* asks for more: does the user's past help to predict the avatar, half a second ahead, beyond the avatar's own
-# past? On few conversations it is rough.
+# The *predictive gain* asks for more: does the user's past help to predict the avatar, 0.4 seconds ahead, beyond the avatar's own
+# past? It is clearly above zero only where the avatar saw this user. But it is rough on few conversations: see the person's.
 
 # %% [markdown]
 # ## Cheating
@@ -298,9 +299,10 @@ for name, made in {**faces, "impostor": fake}.items():
     )
 
 # %% [markdown]
-# **You should see** the impostor with an rPCC as small as the avatar's that does look at its user, and as lively as people are.
-# *FD* (the distance between clouds of faces) does notice that it makes a strange face, always; leave the mask away and FD is
-# content. The mean over clips is not fooled by a mask. But *no* column of this table asks whether the user mattered.
+# **You should see** the impostor, which looks at nobody, with a far better rPCC than the avatar before nobody, and about as good
+# as the avatar that does look at its user: with all conversations even a better one, both ways. (In fast mode there are only
+# a few short ones, and it comes close.) *FD*, the distance between clouds of faces, does notice that it makes a strange face all
+# the time; leave the mask away and FD is content. But *no* column of this table asks whether the user mattered.
 
 # %% [markdown]
 # ## Ask the right question
@@ -337,9 +339,9 @@ axis.legend(frameon=False, fontsize=8, loc="upper left")
 plt.show()
 
 # %% [markdown]
-# **You should see** two lines rise after the dotted one: the avatar before its own user, and the person. Before a stranger, the
-# same avatar with the same voice and seed does nothing at that moment, for nothing happened. That difference is the
-# **contingency**:
+# **You should see** two lines rise in the shaded second: the avatar before its own user, and the person. The impostor wanders.
+# Before a stranger, the same avatar with the same voice and seed does next to nothing at that moment, for nothing happened.
+# That difference is the **contingency**:
 #
 # $$\text{contingency} = \text{rise}(\text{own user}) - \text{rise}(\text{stranger}), \qquad
 # \text{rise} = \overline{\hat m}\,[0.6, 1.8\,\text{s}] - \overline{\hat m}\,[-0.4, 0.1\,\text{s}]$$
@@ -374,7 +376,7 @@ print(f"a person  contingency {interval(due)}")
 # %% [markdown]
 # ## See it
 #
-# **Predict first.** Below is one conversation; the two dotted lines are smiles of its user. You will switch the user off, and then
+# **Predict first.** Below is one conversation; dotted lines mark where its user begins to smile. You will switch the user off, and then
 # to a stranger. With nobody: will the avatar never smile? With the stranger: will it smile less, or at other times?
 
 # %%
@@ -383,8 +385,8 @@ from avatar_lab.viz.counterfactual import counterfactual
 counterfactual(tracks, dyads, judged["avatar"])
 
 # %% [markdown]
-# **You should see** the blue line rise inside the shaded spans with its own user. With a stranger it smiles as much, but when the
-# *stranger* does. With nobody it hardly smiles at all; what is left comes from its own voice. The moment was picked by
+# **You should see** the blue line rise inside the shaded spans with its own user. With a stranger it smiles no less, but after the
+# *stranger's* smiles. With nobody it hardly smiles at all; what is left comes from its own voice. The moment was picked by
 # when users smile, and the dots on the right are over all conversations: one nice clip proves nothing.
 #
 # Chapter 08 trains preferences into an avatar. Such weights do not ship with the package, so there is no button for them;
@@ -418,14 +420,15 @@ flat = {
 }
 print(
     f"Over {len(dyads)} held-out conversations of {SECONDS} s, the avatar reacted\n"
-    f"{better.mean:+.1f} [{better.low:+.1f}, {better.high:+.1f}] smiles' worth more"
+    f"{better.mean:.1f} [{better.low:.1f}, {better.high:.1f}] times more"
     f" per conversation than the impostor,\nwith rPCC {flat['a']:.3f} against"
     f" {flat['i']:.3f}. Conversations are simulated."
 )
 
 # %% [markdown]
-# `all_reactions` adds smiles, nods, laughs, brows and frowns, each in units of a person's. **You should see** an interval that leaves
-# out 0, next to two rPCCs that would not have told the two apart. `avatar-lab evaluate` does all this on 200 conversations.
+# `all_reactions` adds smiles, nods, laughs, brows and frowns; one as large as a person's counts 1. **You should see** an interval
+# that leaves out 0, next to two rPCCs that could not have shown it. `avatar-lab evaluate` does all this on as many
+# conversations as you like.
 
 # %% [markdown]
 # ## Break it on purpose

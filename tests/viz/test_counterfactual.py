@@ -20,11 +20,12 @@ def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_moment_wants_smiles_of_both() -> None:
-    # The stranger of conversation 0 is 2: only these two smile together. First clip: 4 s <= the smiles <= 8.5 s.
-    assert moment([[6.0, 8.0], [18.0], [7.0]], 500, 200) == (0, 75)
-    assert moment([[18.0], [6.0, 6.5, 7.0], [7.5]], 500, 200)[0] == 2, (
+    # The stranger of conversation 0 is 2: only these two are in one clip. Its first: 10 s is 2.5 s before its end.
+    assert moment([[6.0, 6.5], [18.0], [10.0]], 500, 200) == (0, 125)
+    assert moment([[18.0], [6.0, 6.5, 7.0], [9.5]], 500, 200)[0] == 2, (
         "both must smile; many of one do not count"
     )
+    assert moment([[3.0], [3.5]], 500, 200)[1] == 0, "smiles at once show nothing"
     assert moment([[], []], 500, 200) == (0, 0)
 
 

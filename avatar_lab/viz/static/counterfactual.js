@@ -3,7 +3,7 @@
 
 const NS = "http://www.w3.org/2000/svg", FACES = 8;
 const SEEN = { own: "#d9722e", stranger: "#b565a7", nobody: "#8a8f98" }, DOES = "#3b8fd4", PERSON = "#2f9e76";
-const PHRASE = { own: "its own user", stranger: "a stranger", nobody: "a still face that says nothing" };
+const PHRASE = { own: "its own user", stranger: "a stranger", nobody: "a still, silent face" };
 
 function make(kind, style, parent, text) {
   const node = document.createElement(kind);
@@ -51,7 +51,7 @@ export function render({ model, el }) {
   const stage = make("div", "display:flex;flex-wrap:wrap;gap:14px 22px;align-items:center;margin-bottom:8px", root);
   const pair = make("div", "display:flex;gap:10px", stage);
   const screens = ["sees", "does"].map((name) => {
-    const box = make("figure", "margin:0", pair);
+    const box = make("figure", "margin:0;width:116px", pair);
     const canvas = make("canvas", "width:116px;height:116px;border-radius:10px;background:#8882;display:block", box);
     canvas.width = canvas.height = edge;
     canvas.setAttribute("role", "img");
@@ -81,7 +81,7 @@ export function render({ model, el }) {
   note.setAttribute("aria-live", "polite");
 
   const tracks = () => ({ sees: users[view.sees], does: view });
-  const words = () => ({ sees: `sees ${PHRASE[view.sees]}`, does: view.label.startsWith("a person") ? "the person did" : "the avatar does" });
+  const words = () => ({ sees: `sees ${PHRASE[view.sees]}`, does: view === views[3] ? "the person did" : "the avatar does" });
   function blit(canvas, track, k) {
     const film = films.get(track);
     if (!film.complete || !film.naturalWidth) return;
@@ -123,7 +123,8 @@ export function render({ model, el }) {
     views.filter((one) => one !== view).forEach((one) => line(one.smile, 176, one === views[3] ? PERSON : DOES, { opacity: 0.25, "stroke-width": 1.5 }));
     line(view.smile, 176, view === views[3] ? PERSON : DOES, { "stroke-width": 2.8 });
     const say = (text, y, colour) => shape(plot, "text", { x: 4, y, "font-size": 11, fill: colour }, text);
-    say(view.sees === "stranger" ? "stranger smiles (its own user: pale)" : "own user smiles", 14, view.sees === "nobody" ? "currentColor" : SEEN[view.sees]);
+    const seen = { own: "own user smiles", stranger: "stranger smiles (pale: own user, not seen)", nobody: "(pale: own user smiles, not seen)" };
+    say(seen[view.sees], 14, view.sees === "nobody" ? "currentColor" : SEEN[view.sees]);
     say(view === views[3] ? "the person smiles" : "the avatar smiles (pale: the other choices)", 106, view === views[3] ? PERSON : DOES);
     for (let t = 0; t < seconds - 0.5; t += 2) shape(plot, "text", { x: x(t) + (t ? -8 : 1), y: 191, "font-size": 11, fill: "currentColor" }, `${t} s`);
     shape(plot, "line", { class: "now", x1: x((frame + 0.5) / fps), x2: x((frame + 0.5) / fps), y1: 4, y2: 176, stroke: "currentColor", "stroke-width": 1.5 });
