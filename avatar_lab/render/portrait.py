@@ -33,6 +33,7 @@ from avatar_lab.render.portrait_mouth import Mouth
 from avatar_lab.render.portrait_warp import Warp
 
 SIZES: Final = (64, 1024)
+SKIN: Final = (212.0, 172.0, 150.0)  # the usual colour of lit skin, against which a tint is told
 FACE_SHARE: Final = 0.46  # of the picture's height, forehead to chin
 
 
@@ -134,10 +135,15 @@ def cut_square(
     return cut, placed.astype(np.float32)
 
 
-def light_of(photo: UInt8[np.ndarray, "S S 3"], points: Float32[np.ndarray, "478 3"]) -> float:
-    """Return how bright the picture is, 1 for a well-lit one: from the brighter half of the face."""
+def light_of(
+    photo: UInt8[np.ndarray, "S S 3"], points: Float32[np.ndarray, "478 3"]
+) -> Float32[np.ndarray, "3"]:
+    """Return the light of the picture, 1 for a well-lit white one: how bright skin is, and a half of its tint."""
     import cv2
 
     face = np.zeros(photo.shape[:2], np.uint8)
     cv2.fillConvexPoly(face, cv2.convexHull(np.rint(points[:468, :2]).astype(np.int32)), 1)
-    return float(np.clip(np.percentile(photo[face > 0].mean(-1), 75) / 185, 0.45, 1.05))
+    skin = np.percentile(photo[face > 0], 70, axis=0)
+    bright = np.clip(skin.mean() / 185, 0.45, 1.0)
+    tint = np.clip(skin / np.array(SKIN) / (skin.mean() / np.mean(SKIN)), 0.75, 1.3) ** 0.6
+    return (bright * tint).astype(np.float32)

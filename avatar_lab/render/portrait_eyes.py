@@ -13,6 +13,7 @@ Notebook: 11 (a portrait).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -53,7 +54,7 @@ class Eye:
         photo: UInt8[np.ndarray, "S S 3"],
         points: np.ndarray,
         names: Sequence[Sequence[int]],
-        light: float,
+        light: np.ndarray,
     ) -> None:
         size, p = len(photo), points[:, :2].astype(np.float32)
         ends = sorted(float(p[i, 0]) for i in (names[0][0], names[0][-1]))
@@ -62,17 +63,18 @@ class Eye:
         self._x = np.arange(left, right, dtype=np.float32)
         self._upper, self._lower, brow = (curve(p, line, self._x) for line in names[:3])
         self._lower = np.maximum(self._lower, self._upper)
-        self._tall = max(float((self._lower - self._upper).max()), 0.14 * wide)
-        top = max(0, int(min(brow.min(), self._upper.min() - 0.8 * self._tall)))
-        bottom = min(size, int(self._lower.max() + 1.6 * self._tall) + 2)
+        tall = max(float((self._lower - self._upper).max()), 0.14 * wide)
+        top = max(0, int(min(brow.min(), self._upper.min() - 0.8 * tall)))
+        bottom = min(size, int(self._lower.max() + 1.9 * tall) + 2)
         self._y = np.arange(top, bottom, dtype=np.float32)[:, None]
         self.box = (slice(top, bottom), slice(left, right))
         u = (self._x - 0.5 * (ends[0] + ends[1])) / (0.5 * wide)
         self._inside = np.clip(1.4 * (1 - u * u), 0, 1).astype(np.float32)
+        self._photo = photo[self.box].astype(np.float32)
+        self._tall = tall
         self._strip = float(
             np.clip(0.7 * np.median(self._upper - brow), 0.12 * self._tall, STRIP * self._tall)
         )
-        self._photo = photo[self.box].astype(np.float32)
         self._middle, rim = p[names[3][0]], p[list(names[3][1:])]
         self._radius = float(
             np.clip(np.linalg.norm(rim - self._middle, axis=1).mean(), 0.12 * wide, 0.36 * wide)
@@ -80,6 +82,21 @@ class Eye:
         self._bare = self._closed(photo, light)
         self._white = self._without_iris(light)
         self._iris, self._disc = self._whole_iris()
+
+    def _sunk(self) -> float:
+        """Return how far below its curve the lower lid lies: down to where the colours are the cheek's, pixels."""
+        tall = self._tall
+        columns = np.flatnonzero(self._inside > 0.9)
+        rows = self._lower[columns] - self._y[0, 0]
+        steps = np.arange(-0.3 * tall, 1.5 * tall, 0.5)
+        last = len(self._photo) - 1
+        at = np.clip(np.rint(rows + steps[:, None]).astype(int), 0, last)
+        seen = self._photo[at, columns]  # (steps, columns, 3)
+        cheek = seen[steps > 1.1 * tall].mean((0, 1))
+        apart = np.abs(seen - cheek).sum(-1).mean(1)
+        below = np.flatnonzero((steps >= 0) & (apart < 0.25 * apart[steps < 0].max()))
+        sunk = float(steps[below[0]]) if len(below) else 0.0
+        return min(sunk, 0.9 * tall) if sunk > 0.3 * tall else 0.0
 
     def draw(self, out: np.ndarray, blink: float, squint: float, yaw: float, pitch: float) -> None:
         """Draw the eye into a picture's box, in place. Angles in degrees."""
@@ -111,7 +128,7 @@ class Eye:
         # The lid's edge comes down as it is; above it, where it was, and at the end everywhere: plain skin.
         far = (upper - self._strip - y) / (0.35 * self._strip + 1) + 1
         gone = np.clip(far, 0, 1) * np.clip(shift / (0.15 * tall), 0, 1)
-        last = np.clip((blink - 0.55) / 0.4, 0, 1)
+        last = min(max((blink - 0.55) / 0.4, 0.0), 1.0)
         plain = np.maximum(gone, last * last * (3 - 2 * last))
         bare = self._bare
         if blink > 0.3:
@@ -137,8 +154,8 @@ class Eye:
         turn = float(np.clip((abs(yaw) + abs(pitch)) / 3.0, 0, 1))
         if turn <= 0:
             return self._photo
-        right = BALL * self._radius * np.sin(np.radians(yaw))
-        up = 0.85 * BALL * self._radius * np.sin(np.radians(pitch))
+        right = BALL * self._radius * math.sin(math.radians(yaw))
+        up = 0.85 * BALL * self._radius * math.sin(math.radians(pitch))
         x = np.broadcast_to(self._x - right, self._photo.shape[:2])
         y = np.broadcast_to(self._y + up, self._photo.shape[:2])
         iris = self._read(np.dstack([self._iris, self._disc]), x, y)
@@ -160,14 +177,14 @@ class Eye:
         m = margin * self._tall
         return (self._y > self._upper + m) & (self._y < self._lower - m) & (self._inside > 0.02)
 
-    def _closed(self, photo: np.ndarray, light: float) -> Float32[np.ndarray, "h w 3"]:
+    def _closed(self, photo: np.ndarray, light: np.ndarray) -> Float32[np.ndarray, "h w 3"]:
         """Return the box with skin instead of the eye; note the colour of its lashes."""
         import cv2
 
-        up, down = self._strip, 0.30 * self._tall
-        u_wide = np.clip(self._inside + 0.35, 0, 1)
+        up, down = self._strip, max(0.30 * self._tall, self._sunk() + 0.15 * self._tall)
+        u_wide = np.clip(self._inside + 0.5, 0, 1)
         held = (self._y > self._upper - up * u_wide) & (self._y < self._lower + down * u_wide)
-        side = 0.16 * (self._x[-1] - self._x[0]) / 1.7
+        side = 0.24 * (self._x[-1] - self._x[0]) / 1.7
         edge = (self._inside > 0).nonzero()[0]
         held &= (self._x > self._x[edge[0]] - side) & (self._x < self._x[edge[-1]] + side)
         gone = np.zeros(photo.shape[:2], np.uint8)
@@ -182,7 +199,7 @@ class Eye:
         self._lash = np.minimum(dark, 0.45 * np.median(skin.reshape(-1, 3), 0)).astype(np.float32)
         return skin
 
-    def _without_iris(self, light: float) -> Float32[np.ndarray, "h w 3"]:
+    def _without_iris(self, light: np.ndarray) -> Float32[np.ndarray, "h w 3"]:
         """Return the white of the eye in the whole box, spread from where it is seen."""
         import cv2
 
@@ -200,7 +217,7 @@ class Eye:
         near = cv2.GaussianBlur(self._photo * weight[..., None], (0, 0), spread)
         white = (near + 0.06 * default) / (total + 0.06)
         white = white * (1 - 0.16 * (1 - self._inside))[None, :, None]
-        kept = np.clip((away - 1.06) / 0.22, 0, 1) * cv2.GaussianBlur(
+        kept = np.clip((away - 1.08) / 0.45, 0, 1) * cv2.GaussianBlur(
             self._opening(0).astype(np.float32), (0, 0), 0.7
         )
         return (white + kept[..., None] * (self._photo - white)).astype(np.float32)
@@ -237,7 +254,7 @@ class Eye:
 class Eyes:
     """Both eyes of one photograph."""
 
-    def __init__(self, photo: UInt8[np.ndarray, "S S 3"], points: np.ndarray, light: float) -> None:
+    def __init__(self, photo: UInt8[np.ndarray, "S S 3"], points: np.ndarray, light: np.ndarray) -> None:
         self._right, self._left = (Eye(photo, points, names, light) for names in (RIGHT_EYE, LEFT_EYE))
 
     def draw(self, out: np.ndarray, values: Mapping[str, float]) -> None:

@@ -9,6 +9,7 @@ Notebook: 11 (a portrait).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -28,7 +29,7 @@ NECK: Final = (
     -0.03,
     0.42,
 )  # below the chin: where the neck begins to stay behind, and over what length it does
-ROUNDS: Final = 3  # of reading backwards
+ROUNDS: Final = 2  # of reading backwards
 
 # parameter: (point, right, down, reach) in face heights at full value; mirrored points are listed one by one.
 BUMPS: Final[dict[str, tuple[tuple[int, float, float, float], ...]]] = {
@@ -58,26 +59,25 @@ class Fields:
         for name, field in self.bumps.items():
             if abs(values[name]) > 1e-3:
                 flow = flow + values[name] * field
-        half = self.grid[: 2 * len(flow) : HALF, : 2 * len(flow) : HALF] / HALF
+        here = self.grid[::HALF, ::HALF] / HALF
         back = flow
         for _ in range(ROUNDS):
-            at = (half - back / HALF).astype(np.float32)
+            at = here - back / HALF
             back = cv2.remap(flow, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return back
 
     def _turned(self, values: Mapping[str, float]) -> Float32[np.ndarray, "h h 2"]:
         """Return the displacement of a head that turns, tilts, moves and comes nearer."""
-        yaw, pitch, roll = (np.radians(values[name]) for name in ("yaw", "pitch", "roll"))
+        yaw, pitch, roll = (math.radians(values[name]) for name in ("yaw", "pitch", "roll"))
         x, y = self.around[..., 0], self.around[..., 1]
-        right = np.cos(yaw) * x + np.sin(yaw) * self.depth
-        down = np.cos(pitch) * y - np.sin(pitch) * self.depth
-        tilted = np.stack(
-            [np.cos(roll) * right - np.sin(roll) * down, np.sin(roll) * right + np.cos(roll) * down], -1
-        )
+        right = math.cos(yaw) * x + math.sin(yaw) * self.depth
+        down = math.cos(pitch) * y - math.sin(pitch) * self.depth
+        cos, sin = values["scale"] * math.cos(roll), values["scale"] * math.sin(roll)
         size = len(self.grid)
-        place = np.array([values["x"] * size, -values["y"] * size], np.float32)
-        moved = values["scale"] * tilted + place - self.around
-        return (self.head[..., None] * moved).astype(np.float32)
+        moved = np.empty_like(self.around)
+        moved[..., 0] = self.head * (cos * right - sin * down + (values["x"] * size - x))
+        moved[..., 1] = self.head * (sin * right + cos * down - (values["y"] * size + y))
+        return moved
 
 
 def make_fields(points: Float32[np.ndarray, "478 3"], size: int) -> Fields:

@@ -41,7 +41,7 @@ DROP: Final = 0.165  # of the lower lip at jaw_open 1
 AT_CORNER: Final = 0.30  # the share of it that the corners take
 INWARD: Final = 0.24  # how much narrower the mouth is at jaw_open 1
 RING: Final = (0.102, 0.060, 0.064)  # half width, height above, height below, of lips that say "oo"
-RING_INSIDE: Final = (0.074, 0.005)  # half width and half height of what they leave open
+RING_INSIDE: Final = (0.088, 0.005)  # half width and half height of what they leave open
 BESIDE: Final = (
     0.05,
     0.45,
@@ -129,9 +129,10 @@ class Lips:
             for line in (INNER_UPPER, INNER_LOWER)
         )  # type: ignore[return-value]
 
-    def _share(self, group: tuple[int, ...]) -> np.ndarray:
-        """Return the place along the lips' outer or inner line, -1 at one corner of it, 1 at the other."""
-        ends = INNER_CORNERS if group in (INNER_UPPER, INNER_LOWER, INNER_CORNERS) else CORNERS
+    def _share(self, group: tuple[int, ...], own: bool = True) -> np.ndarray:
+        """Return the place along the lips, -1 at one corner, 1 at the other; of the `own` line, or the outer one."""
+        inner = own and group in (INNER_UPPER, INNER_LOWER, INNER_CORNERS)
+        ends = INNER_CORNERS if inner else CORNERS
         left, right = self._local[self.part[ends], 0]
         return np.clip((2 * self._local[self.part[group], 0] - left - right) / (right - left), -1, 1)
 
@@ -162,15 +163,15 @@ class Lips:
         """Pull the corners: up and out, out, or down."""
         f = self.face
         smile = v.smile * (1 - 0.45 * self.smiles) * (1 - 0.75 * v.pucker)
-        wide = 0.050 * smile + 0.042 * v.stretch - 0.006 * v.frown
-        high = 0.052 * smile - 0.036 * v.frown - 0.008 * v.stretch
+        wide = 0.046 * smile + 0.042 * v.stretch - 0.006 * v.frown
+        high = 0.042 * smile - 0.036 * v.frown - 0.008 * v.stretch
         parted = PARTED * np.clip((v.smile - 0.4) / 0.6, 0, 1) * (1 - v.pucker) * (self.gap < PARTED * f)
         parted += 0.018 * v.stretch
         for group in (CORNERS, OUTER_UPPER, OUTER_LOWER, INNER_CORNERS, INNER_UPPER, INNER_LOWER):
-            s = self._share(group)
+            s = self._share(group, own=False)
             part = self.part[group]
             q[part, 0] += wide * f * np.sign(s) * np.abs(s) ** 0.8
-            q[part, 1] -= high * f * np.abs(s) ** 1.7
+            q[part, 1] -= high * f * np.abs(s) ** 1.5
             q[part, 1] += (0.010 * smile - 0.010 * v.frown) * f * (1 - s * s)
             if group in (OUTER_UPPER, INNER_UPPER):
                 q[part, 1] -= 0.55 * parted * f * (1 - s * s)
@@ -180,7 +181,7 @@ class Lips:
         thin = 0.006 * smile * f
         q[self.part[OUTER_UPPER], 1] += thin
         sides = np.array([-1.0, 1.0])
-        for group, out, up in ((CHEEKS, 0.008, 0.034), (FOLDS, 0.020, 0.034), (DIMPLES, 0.030, 0.034)):
+        for group, out, up in ((CHEEKS, 0.008, 0.034), (FOLDS, 0.022, 0.038), (DIMPLES, 0.034, 0.042)):
             q[self.part[group], 0] += sides * out * f * (smile + 0.5 * v.stretch)
             q[self.part[group], 1] -= up * f * smile - 0.016 * f * v.frown
         q[self.part[BELOW_LIP], 1] -= np.array([0.004, 0.006, 0.008]) * f * v.frown

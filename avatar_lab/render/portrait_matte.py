@@ -24,11 +24,16 @@ OVAL: Final = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
-HAIR_ENDS: Final = 0.25  # above the chin: below that, nothing is taken for stray hair
+HAIR_ENDS: Final = 0.24  # above the chin: from half of that up, thin things are taken for stray hair
+RINGS: Final = (
+    0.08,
+    0.012,
+)  # how far around the head the background is filled in too: by a plain wall, elsewhere
+NECK_FADES: Final = (0.16, 0.38)  # below the chin: where the neck begins to belong to the body, and does
 WORK: Final = 176  # pixels: the size at which the head is told from its background
 ROUNDS: Final = 4
-SURE, LIKELY = 1.0, 0.72  # lengths in half heads: beyond `SURE` is background, within `LIKELY` rather head
-HALF_HEAD: Final = (0.86, 1.0)  # half width; height above the middle of the face: hair and hats included
+SURE, LIKELY = 1.0, 0.80  # lengths in half heads: beyond `SURE` is background, within `LIKELY` rather head
+HALF_HEAD: Final = (0.86, 1.12)  # half width; height above the middle of the face: hair and hats included
 NECK: Final = (0.30, 0.50)  # half width, and length below the chin
 
 
@@ -45,21 +50,32 @@ def cut_head(
 
     size = len(photo)
     face = float(np.linalg.norm(points[TOP, :2] - points[CHIN, :2]))
-    cover = coverage(photo, points)
+    y = np.arange(size, dtype=np.float32)[:, None]
+    below = (y - points[CHIN, 1]) / face
+    cover = coverage(photo, points) * np.clip((NECK_FADES[1] - below) / (NECK_FADES[1] - NECK_FADES[0]), 0, 1)
     seen = (cover > 0.04).astype(np.uint8)
-    wide, tight = (cv2.dilate(seen, np.ones((2 * int(r * face) + 1,) * 2, np.uint8)) for r in (0.045, 0.012))
-    hair = int(
-        np.clip(points[CHIN, 1] - HAIR_ENDS * face, 0, size)
-    )  # above: stray hair; below: collars and shoulders
-    gone = np.concatenate([wide[:hair], tight[hair:]])
-    known = 1 - gone.astype(np.float32)
-    plate = fill(photo, gone, face)
-    cover = np.maximum(cover, wisps(photo, plate, cover, known, face) * (np.arange(size) < hair)[:, None])
-    soft = cv2.GaussianBlur(gone.astype(np.float32), (0, 0), max(0.6, 0.006 * face))[..., None]
-    plate = photo + soft * (plate.astype(np.float32) - photo)
+    wide, tight = (cv2.dilate(seen, np.ones((2 * int(r * face) + 1,) * 2, np.uint8)) for r in RINGS)
+    hair = np.clip(
+        -below / HAIR_ENDS - 0.5, 0, 1
+    )  # 1 where stray hair is looked for, 0 at collars and shoulders
+    wide = np.where(hair > 0, wide, tight)
+    plate = fill(photo, wide, face)
+    ring = plainness(photo, wide, face) * wide * hair
+    stray = wisps(photo, plate, cover, face) * ring
+    cover = np.maximum(cover, stray)
+    # In the ring, hair goes from the background; what differs from it in another way is no hair, and stays.
+    other = np.clip(np.abs(photo.astype(np.float32) - plate).mean(-1) / 12 - 1, 0, 1) * np.clip(
+        1 - 4 * stray, 0, 1
+    )
+    blur = max(0.6, 0.006 * face)
+    soft = cv2.GaussianBlur(np.maximum(tight, ring * (1 - other)).astype(np.float32), (0, 0), blur)
+    soft = soft * np.clip((NECK_FADES[1] - 0.04 - below) / (NECK_FADES[1] - NECK_FADES[0]), 0, 1)
+    plate = photo + soft[..., None] * (plate.astype(np.float32) - photo)
     # What is not background is head: C = photo - (1 - a) * plate, which lies between 0 and a.
     a = cover[..., None]
     colour = np.clip(photo - (1 - a) * plate, 0, 255 * a)
+    lost = photo - colour - (1 - a) * plate  # beside the neck, what fits neither stays where it is
+    plate = plate + lost * np.clip(1 - 6 * a, 0, 1) * (1 - hair[..., None])
     layer = np.concatenate([colour, 255 * a], -1)
     return np.rint(layer).astype(np.uint8), np.rint(np.clip(plate, 0, 255)).astype(np.uint8)
 
@@ -91,17 +107,25 @@ def coverage(
     return np.maximum(soft, inner * (inner > 0.9)).astype(np.float32)
 
 
+def plainness(
+    photo: UInt8[np.ndarray, "S S 3"], gone: UInt8[np.ndarray, "S S"], face: float
+) -> Float32[np.ndarray, "S S"]:
+    """Return how plain the background around is, 1 for a bare wall, 0 where a pattern hides what is hair."""
+    import cv2
+
+    known, reach = (gone == 0).astype(np.float32), 0.1 * face
+    rough = np.abs(photo.astype(np.float32) - cv2.blur(photo, (5, 5))).mean(-1)
+    near = cv2.GaussianBlur(rough * known, (0, 0), reach)
+    return np.clip(1.6 - near / np.maximum(cv2.GaussianBlur(known, (0, 0), reach), 1e-3) / 2.5, 0, 1)
+
+
 def wisps(
     photo: UInt8[np.ndarray, "S S 3"],
     plate: UInt8[np.ndarray, "S S 3"],
     cover: Float32[np.ndarray, "S S"],
-    known: Float32[np.ndarray, "S S"],
     face: float,
 ) -> Float32[np.ndarray, "S S"]:
-    """Return the coverage by thin hair around the head: how far a pixel is from the background towards the head.
-
-    Where the background is not plain, colours say nothing about hair, and the answer is 0.
-    """
+    """Return the coverage by thin hair around the head: how far a pixel is from the background towards the head."""
     import cv2
 
     def mean(a: np.ndarray, reach: float) -> np.ndarray:
@@ -112,10 +136,7 @@ def wisps(
     head = mean(shown * inside[..., None], 0.06) / np.maximum(mean(inside, 0.06), 1e-3)[..., None]
     apart = head - behind
     along = ((shown - behind) * apart).sum(-1) / np.maximum((apart * apart).sum(-1), 30.0**2)
-    rough = np.abs(shown - cv2.blur(shown, (5, 5))).mean(-1)
-    rough = mean(rough * known, 0.1) / np.maximum(mean(known, 0.1), 1e-3)
-    near = np.clip(mean(inside, 0.04) * 8, 0, 1) * (1 - known)
-    return (np.clip((along - 0.15) / 0.7, 0, 1) * near * np.clip(1.6 - rough / 2.5, 0, 1)).astype(np.float32)
+    return np.clip((along - 0.15) / 0.7, 0, 1) * np.clip(mean(inside, 0.07) * 8, 0, 1)
 
 
 def seeds(

@@ -18,6 +18,7 @@ from jaxtyping import Float32, UInt8
 
 from avatar_lab.render.portrait_lips import (
     CORNERS,
+    INNER_CORNERS,
     INNER_UPPER,
     OUTER_LOWER,
     OUTER_UPPER,
@@ -27,10 +28,14 @@ from avatar_lab.render.portrait_lips import (
 from avatar_lab.render.portrait_matte import heal
 from avatar_lab.render.portrait_warp import Warp
 
-SHOWS_TEETH: Final = 0.022  # a gap between the lips, in face heights, that shows teeth in the photograph
+SHOWS_TEETH: Final = (
+    0.022,
+    0.034,
+)  # a gap between the lips, in face heights, with teeth in it: perhaps, surely
 DARK: Final = (44.0, 17.0, 18.0)
 GUM: Final = (150.0, 72.0, 70.0)
-TEETH: Final = (226.0, 217.0, 203.0)
+TEETH: Final = (236.0, 224.0, 207.0)
+LOWER_TEETH: Final = (206.0, 184.0, 166.0)
 TONGUE: Final = (168.0, 84.0, 84.0)
 BETWEEN: Final = (0.0, 0.046, 0.082, 0.117, 0.145, 0.166)  # where teeth meet, from the middle
 ARCH: Final = 0.175  # half width of the row of teeth
@@ -42,10 +47,11 @@ PARTS: Final = 6  # points of a curve for each of its knots
 class Mouth:
     """The inside of one mouth."""
 
-    def __init__(self, layer: UInt8[np.ndarray, "S S 4"], lips: Lips, warp: Warp, light: float) -> None:
+    def __init__(self, layer: UInt8[np.ndarray, "S S 4"], lips: Lips, warp: Warp, light: np.ndarray) -> None:
         photo = np.ascontiguousarray(layer[..., :3])
         self._lips, self._warp, self._light = lips, warp, light
-        self._own = lips.gap > SHOWS_TEETH * lips.face
+        few, many = SHOWS_TEETH
+        self._own = float(np.clip((lips.gap / lips.face - few) / (many - few), 0, 1))
         self._bare = without_mouth(layer, lips)
         rows, columns = warp.box
         x, y = np.meshgrid(warp.x, warp.y[:, 0])
@@ -53,9 +59,8 @@ class Mouth:
         self._u, self._v = local[..., 0].astype(np.float32), local[..., 1].astype(np.float32)
         inner = lips.to_local(lips.rest[lips.part[INNER_UPPER]]) / lips.face
         self._line = float(inner[4, 1])  # of the upper lip at rest, in the middle
-        self._teeth, self._seen = (
-            self._photographed(photo[rows, columns]) if self._own else self._drawn_teeth()
-        )
+        self._drawn = self._drawn_teeth()
+        self._photographed = self._photographed_teeth(photo[rows, columns])
 
     def round_off(
         self, part: UInt8[np.ndarray, "h w 4"], flow: np.ndarray, moved: np.ndarray, pucker: float
@@ -66,17 +71,15 @@ class Mouth:
         if pucker < 0.01:
             return
         f, part_of = self._lips.face, self._lips.part
-        ends = moved[part_of[CORNERS]]
+        ends = 0.55 * moved[part_of[CORNERS]] + 0.45 * moved[part_of[INNER_CORNERS]]
         upper, lower = (
             smooth_line(np.concatenate([ends[:1], moved[part_of[line]], ends[1:]]))
             for line in (OUTER_UPPER, OUTER_LOWER)
         )
         corner = np.array([self._warp.x[0], self._warp.y[0, 0]])
-        kept = np.zeros(part.shape[:2], np.uint8)
-        spots = np.rint((np.concatenate([upper, lower[::-1]]) - corner) * 16).astype(np.int32)
-        cv2.fillPoly(kept, [spots], 255, cv2.LINE_AA, 4)
-        kept = cv2.GaussianBlur(kept, (0, 0), 0.010 * f).astype(np.float32) / 255
-        share = np.clip(1.6 * pucker, 0, 1) * (1 - np.clip(1.6 * kept, 0, 1))
+        kept = filled(np.concatenate([upper, lower[::-1]]) - corner, part.shape[1::-1], 1)
+        kept = cv2.GaussianBlur(kept, (0, 0), 0.010 * f)
+        share = min(1.6 * pucker, 1.0) * (1 - np.clip(1.6 * kept, 0, 1))
         bare = self._warp.read(self._bare, flow)
         part[:] = (part + share[..., None] * (bare.astype(np.float32) - part)).astype(np.uint8)
 
@@ -94,11 +97,9 @@ class Mouth:
         if (high - low).min() < 2:
             return
         box = (slice(low[1], high[1]), slice(low[0], high[0]))
-        mask = np.zeros((high - low)[::-1], np.uint8)
-        spots = np.rint((outline - corner - low) * 16).astype(np.int32)
-        cv2.fillPoly(mask, [spots], 255, cv2.LINE_AA, 4)
+        mask = filled(outline - corner - low, (int(high[0] - low[0]), int(high[1] - low[1])))
         tall = float((lower - upper)[:, 1].max())
-        mask = cv2.GaussianBlur(mask, (0, 0), max(0.45, 0.0035 * f)).astype(np.float32) / 255
+        mask = cv2.GaussianBlur(mask, (0, 0), max(0.45, 0.0035 * f))
         mask *= min(1.0, tall / max(1.0, 0.012 * f))
         x, y = self._warp.x[box[1]], self._warp.y[box[0]]
         top = np.interp(x, upper[:, 0], upper[:, 1]).astype(np.float32)
@@ -113,7 +114,7 @@ class Mouth:
         """Return the colours; `under` the upper lip and `above` the lower one, in face heights."""
         u = self._u[box]
         deep = np.clip(above / max(tall, 1e-3), 0, 1)
-        colour = np.array(DARK, np.float32) * (self._light * (0.95 - 0.45 * deep))[..., None]
+        colour = np.array(DARK, np.float32) * self._light * (0.95 - 0.45 * deep)[..., None]
         room = float(np.clip((tall - 0.03) / 0.07, 0, 1))
         if room > 0:
             crown = 0.42 * tall * (1 - 0.4 * (u / 0.11) ** 2)
@@ -127,30 +128,35 @@ class Mouth:
             )
             edge = LOWER_SHOWN * (1 - 0.6 * (u / 0.10) ** 2) - above
             row = np.clip(edge / 0.008 + 0.5, 0, 1) * np.clip((0.10 - np.abs(u)) / 0.04, 0, 1)
-            grey = self._light * (0.60 - 0.06 * seams(u, 0.030)) * (1 - 2.2 * np.abs(u))
+            grey = (0.60 - 0.06 * seams(u, 0.030)) * (1 - 2.2 * np.abs(u))
             below = float(np.clip((tall - 0.05) / 0.06, 0, 1)) * (1 - v.pucker)
-            blend(colour, np.array(TEETH, np.float32) * grey[..., None], 0.85 * below * row)
-        seen = self._seen[box] * max(0.0, 1 - 1.1 * v.pucker)
-        shade = 0.50 + 0.50 * np.clip(under / 0.022, 0, 1)
-        if self._own:  # a photographed tooth has its lip's shadow already
-            at_rest = np.clip((self._v[box] - self._line) / 0.03, 0, 1)
-            shade = 1 - (1 - shade) * at_rest
-        blend(colour, self._teeth[box] * (shade * (1 - 0.35 * v.pucker))[..., None], seen)
+            blend(
+                colour, np.array(LOWER_TEETH, np.float32) * self._light * grey[..., None], 0.75 * below * row
+            )
+        # What the photograph shows stays while the lips hardly move; only good teeth stay when they part.
+        strain = max(v.jaw, v.smile, v.pucker, v.stretch, v.frown) / 0.15
+        own = max(self._own, 1 - min(1.0, strain))
+        colours, where = zip(self._drawn, self._photographed, strict=True)
+        teeth, seen = (a[box] + own * (b[box] - a[box]) for a, b in (colours, where))
+        # Drawn teeth stand in the shadow of the upper lip; photographed ones have it already.
+        shade = 1 - (1 - own) * (0.5 - 0.5 * np.clip(under / 0.022, 0, 1))
+        shade = shade * (1 - 0.35 * v.pucker)
+        blend(colour, teeth * shade[..., None], seen * max(0.0, 1 - 1.1 * v.pucker))
         return colour
 
     def _drawn_teeth(self) -> tuple[Float32[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
         """Return upper teeth where they stand behind closed lips, and where they are."""
         u, v = self._u, self._v
         joint = seams(u)
-        edge = self._line + SHOWN + 0.004 - 0.030 * (u / ARCH) ** 2 - 0.004 * joint
+        edge = self._line + SHOWN + 0.004 - 0.030 * (u / ARCH) ** 2 - 0.0015 * joint
         seen = np.clip((edge - v) / 0.006 + 0.5, 0, 1) * np.clip((ARCH - np.abs(u)) / 0.03, 0, 1)
         round_ = np.sqrt(np.clip(1 - (0.92 * u / ARCH) ** 2, 0.08, 1))
-        colour = np.array(TEETH, np.float32) * (self._light * round_ * (1 - 0.14 * joint))[..., None]
+        colour = np.array(TEETH, np.float32) * self._light * (round_ * (1 - 0.10 * joint))[..., None]
         gum = np.clip((self._line - 0.036 + 0.006 * joint - v) / 0.006 + 0.5, 0, 1)
-        blend(colour, np.array(GUM, np.float32) * (self._light * round_)[..., None], gum)
+        blend(colour, np.array(GUM, np.float32) * self._light * round_[..., None], gum)
         return colour, seen.astype(np.float32)
 
-    def _photographed(
+    def _photographed_teeth(
         self, photo: UInt8[np.ndarray, "h w 3"]
     ) -> tuple[Float32[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
         """Return the photograph's own teeth, carried on to all sides, and where they are: not below them."""
@@ -158,9 +164,8 @@ class Mouth:
 
         upper, lower = (smooth_line(line) for line in self._lips.opening(self._lips.rest))
         corner = np.array([self._warp.x[0], self._warp.y[0, 0]])
-        hole = np.zeros(photo.shape[:2], np.uint8)
-        spots = np.rint((np.concatenate([upper, lower[::-1]]) - corner) * 16).astype(np.int32)
-        cv2.fillPoly(hole, [spots], 1, cv2.LINE_8, 4)
+        outline = np.concatenate([upper, lower[::-1]]) - corner
+        hole = (filled(outline, photo.shape[1::-1], 1) > 0.5).astype(np.uint8)
         reach = max(3, round(0.008 * self._lips.face))
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
         inner = cv2.erode(hole, kernel)
@@ -190,6 +195,16 @@ def without_mouth(layer: UInt8[np.ndarray, "S S 4"], lips: Lips) -> UInt8[np.nda
     out = layer.copy()
     out[..., :3] = np.clip(heal(layer[..., :3], gone, 0.03 * f), 0, 255)
     return out
+
+
+def filled(outline: np.ndarray, shape: tuple[int, ...], finer: int = 4) -> Float32[np.ndarray, "h w"]:
+    """Return how much of each pixel lies within an outline (n, 2); `shape` is width, height."""
+    import cv2
+
+    mask = np.zeros((shape[1] * finer, shape[0] * finer), np.uint8)
+    spots = np.rint(((outline + 0.5) * finer - 0.5) * 16).astype(np.int32)
+    cv2.fillPoly(mask, [spots], 255, cv2.LINE_8, 4)
+    return cv2.resize(mask, (shape[0], shape[1]), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
 def blend(below: np.ndarray, colour: np.ndarray, share: np.ndarray) -> None:

@@ -31,7 +31,7 @@ from avatar_lab.render.portrait_lips import (
 )
 
 REACH: Final = 0.42  # face heights: where a point's pull ends
-STEP: Final = 44  # grid steps a face height
+STEP: Final = 36  # grid steps a face height
 BOX: Final = (0.66, 0.62, 0.56)  # half width; height above the mouth, below the chin: what may bend
 INTO_LIP: Final = 0.005  # where lips are apart, their edges are read this far inside
 
@@ -106,7 +106,7 @@ class Warp:
         down = (self._gy[:, None] - t[:, 1]) ** 2
         table = wendland(np.sqrt(down[:, None] + across[None]) / np.float32(reach))
         both = (table.reshape(-1, len(moved)) @ weights.astype(np.float32)).reshape(*self._few[::-1], 4)
-        wide = cv2.resize(both, self._shape, interpolation=cv2.INTER_LINEAR)
+        wide = cv2.resize(both, self._shape, interpolation=cv2.INTER_CUBIC)
         lower = self._below(moved)[..., None]
         return wide[..., :2] + lower * (wide[..., 2:] - wide[..., :2])
 

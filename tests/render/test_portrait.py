@@ -10,11 +10,21 @@ import pytest
 from avatar_lab.data.face import FaceParams, neutral
 from avatar_lab.data.landmarks import FacePoints, find_face
 from avatar_lab.errors import AvatarLabError, ConfigError, MediaError
-from avatar_lab.render.picture import Picture
+from avatar_lab.render.picture import Picture, make_picture
 from avatar_lab.render.portrait import PhotoPortrait, cut_square
 from avatar_lab.render.portrait_eyes import LEFT_EYE, RIGHT_EYE
 from avatar_lab.render.portrait_fields import make_fields
-from avatar_lab.render.portrait_lips import INNER_LOWER
+from avatar_lab.render.portrait_lips import (
+    CHEEKS,
+    CORNERS,
+    INNER_LOWER,
+    INNER_UPPER,
+    JAW,
+    OUTER_LOWER,
+    Lips,
+    Values,
+)
+from avatar_lab.render.portrait_warp import Warp
 
 SIZE = 192
 
@@ -114,6 +124,112 @@ def test_a_blink_covers_the_iris_of_that_eye(portrait: PhotoPortrait, placed: np
     right, left = around(placed, RIGHT_EYE[0]), around(placed, LEFT_EYE[0])
     moved = change(portrait, blink_left=1.0)
     assert moved[left].max() > 20 >= moved[right].max()
+
+
+def eye_of(
+    placed: np.ndarray, frame: np.ndarray, names: tuple[tuple[int, ...], ...]
+) -> tuple[np.ndarray, ...]:
+    """Return brightness, columns and rows of the pixels between the lids of one eye."""
+    upper, lower = (placed[list(line), :2] for line in names[:2])
+    x = np.arange(int(upper[:, 0].min()) + 2, int(upper[:, 0].max()) - 1)
+    top, base = (np.interp(x, *line[np.argsort(line[:, 0])].T) for line in (upper, lower))
+    y = np.arange(SIZE)[:, None]
+    rows, columns = np.nonzero((y > top) & (y < base))
+    return frame[rows, x[columns]].mean(-1), x[columns], rows
+
+
+@pytest.mark.parametrize(("names", "side"), [(RIGHT_EYE, "blink_right"), (LEFT_EYE, "blink_left")])
+def test_nothing_of_the_open_eye_is_left_when_it_is_closed(
+    portrait: PhotoPortrait, placed: np.ndarray, names: tuple[tuple[int, ...], ...], side: str
+) -> None:
+    closed = portrait.draw(FaceParams(**{side: 1.0}).array()).astype(float)
+    open_ = portrait.draw(neutral(1)[0]).astype(float)
+    grey, _, rows = eye_of(placed, closed, names)
+    was, _, _ = eye_of(placed, open_, names)
+    lid = rows < np.median(rows)  # the lashes lie below
+    assert np.ptp(grey[lid]) < 0.45 * np.ptp(was[lid]), "one even lid: no white, no iris"
+    cheek = closed[tuple(placed[50, 1::-1].astype(int))].mean()
+    assert 0.55 * cheek < grey[lid].mean() < 1.1 * cheek, "and it has the colour of skin"
+
+
+@pytest.mark.parametrize("names", [RIGHT_EYE, LEFT_EYE])
+def test_a_look_aside_moves_the_iris_and_keeps_its_size(
+    portrait: PhotoPortrait, placed: np.ndarray, names: tuple[tuple[int, ...], ...]
+) -> None:
+    radius = np.linalg.norm(placed[list(names[3][1:]), :2] - placed[names[3][0], :2], axis=1).mean()
+    level, middles, areas = None, [], []
+    for yaw in (0.0, 12.0, -12.0):
+        frame = portrait.draw(FaceParams(gaze_yaw=yaw).array()).astype(float)
+        grey, columns, _ = eye_of(placed, frame, names)
+        level = level or 0.5 * (np.percentile(grey, 5) + np.percentile(grey, 90))
+        middles.append(columns[grey < level].mean())
+        areas.append((grey < level).sum())
+    expected = 2.05 * radius * np.sin(np.radians(12))
+    assert middles[1] - middles[2] == pytest.approx(2 * expected, rel=0.5)
+    assert max(areas[1:]) < 1.35 * areas[0]
+
+
+def test_the_wall_behind_stands_still_when_the_head_turns(
+    portrait: PhotoPortrait, placed: np.ndarray
+) -> None:
+    layer = portrait._layer[..., 3]
+    assert layer[tuple(placed[1, 1::-1].astype(int))] == 255
+    assert layer[:8, :8].max() == layer[:8, -8:].max() == 0
+    face = np.linalg.norm(placed[10, :2] - placed[152, :2])
+    reach = 2 * int(0.22 * face) + 1
+    away = np.ones((SIZE, SIZE), bool)
+    for row, column in np.argwhere(layer > 4):
+        low = np.maximum(0, (row - reach // 2, column - reach // 2))
+        away[low[0] : row + reach // 2, low[1] : column + reach // 2] = False
+    assert away.mean() > 0.2
+    for pose in ({"yaw": 15.0}, {"yaw": -15.0}, {"pitch": 12.0}, {"pitch": -12.0}):
+        assert change(portrait, **pose)[away].max() <= 1
+
+
+def test_lips_round_although_the_photograph_smiles(placed: np.ndarray, portrait: PhotoPortrait) -> None:
+    lips = Lips(placed)
+    assert lips.smiles > 0.5
+    ring = lips.moved(Values(jaw=0.0, smile=0.0, pucker=1.0, stretch=0.0, frown=0.0))
+    wide, narrow = (np.linalg.norm(np.diff(p[lips.part[CORNERS]], axis=0)) for p in (lips.rest, ring))
+    assert narrow < 0.65 * wide
+    upper, lower = lips.opening(ring)
+    assert (lower - upper)[:, 1].max() < 0.03 * lips.face, "and they close over the teeth"
+    rows, columns = around(placed, INNER_LOWER + INNER_UPPER)
+    teeth = [
+        (portrait.draw(FaceParams(pucker=value).array())[rows, columns].min(-1) > 190).sum()
+        for value in (0.0, 1.0)
+    ]
+    assert teeth[0] > 20 > 4 * teeth[1]
+
+
+def test_a_smile_lifts_the_cheeks_and_the_corners(placed: np.ndarray) -> None:
+    lips = Lips(placed)
+    moved = lips.moved(Values(jaw=0.0, smile=1.0, pucker=0.0, stretch=0.0, frown=0.0)) - lips.rest
+    assert (moved[lips.part[CHEEKS], 1] < -0.01 * lips.face).all()
+    assert (moved[lips.part[CORNERS], 1] < -0.01 * lips.face).all()
+    assert moved[lips.part[CORNERS], 0] @ (-1, 1) > 0.03 * lips.face
+
+
+def test_a_bent_picture_shows_each_point_where_it_went(placed: np.ndarray) -> None:
+    lips = Lips(placed)
+    warp = Warp(lips, placed, SIZE)
+    pose = Values(jaw=0.4, smile=0.0, pucker=0.0, stretch=0.3, frown=0.0)
+    moved, chin = lips.moved(pose), lips.part[JAW].start + 7
+    flow = warp.flow(moved, 0.0)
+    for i in (chin, *range(lips.part[OUTER_LOWER].start, lips.part[OUTER_LOWER].stop)):
+        column, row = np.rint(moved[i] - (warp.x[0], warp.y[0, 0])).astype(int)
+        np.testing.assert_allclose(moved[i] + flow[row, column], lips.rest[i], atol=1.2)
+    np.testing.assert_allclose(warp.flow(lips.rest, 0.0)[:4], 0, atol=0.2)
+
+
+def test_a_face_with_closed_lips_gets_teeth(found: FacePoints) -> None:
+    drawn = make_picture("puppet", character=3, size=384).draw(neutral(1)[0])
+    portrait = PhotoPortrait(drawn, SIZE)
+    points = cut_square(drawn, find_face(drawn).points, SIZE)[1]
+    x, lip = points[13, :2]
+    column = portrait.draw(FaceParams(jaw_open=0.8).array())[int(lip) : int(lip) + 16, int(x) + 2].mean(-1)
+    assert column[:8].max() > 2 * column.min(), "bright teeth, then the dark of the mouth"
+    assert column.argmin() > column[:8].argmax()
 
 
 def test_the_head_turns_to_the_avatars_left(placed: np.ndarray) -> None:
