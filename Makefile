@@ -54,8 +54,8 @@ notebooks: $(STAMP)  ## generate learner and solution notebooks from notebooks/s
 	$(BIN)/python notebooks/build.py
 
 test-notebooks: $(STAMP)  ## run all notebooks, shortened, and check the solutions
-	AVATAR_LAB_FAST=1 $(BIN)/python -m pytest --nbval-lax -o addopts= -o filterwarnings= -q --durations=20 notebooks/*.ipynb
-	AVATAR_LAB_FAST=1 AVATAR_LAB_STRICT=1 $(BIN)/python -m pytest --nbval-lax -o addopts= -o filterwarnings= -q --durations=20 notebooks/solutions/*.ipynb
+	AVATAR_LAB_FAST=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --nbval-lax -o addopts= -o filterwarnings= -q --durations=20 notebooks/*.ipynb
+	AVATAR_LAB_FAST=1 AVATAR_LAB_STRICT=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --nbval-lax -o addopts= -o filterwarnings= -q --durations=20 notebooks/solutions/*.ipynb
 
 notebooks-check: $(STAMP)  ## fail when the notebooks differ from their sources
 	$(BIN)/python notebooks/build.py --check

@@ -14,6 +14,8 @@ import os
 import re
 import shutil
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
@@ -32,6 +34,7 @@ SOURCE, PAGES, HTML = (
 WIDGET = "application/vnd.jupyter.widget-view+json"
 CELL_SECONDS = 100
 ATTEMPTS = 3
+WORKERS = min(2, os.cpu_count() or 1)  # kernels at once
 # What a browser would fetch by itself when the page opens; links that a reader may click are fine.
 FETCHED = re.compile(
     r"""<(?:script|img|iframe|source|video)\b[^>]*?\bsrc\s*=\s*["']((?:https?:)?//[^"']+)"""
@@ -86,9 +89,11 @@ def gather() -> None:
         shutil.copytree(BOOK / folder, SOURCE / folder)
     pages.write(SOURCE)
     os.environ["AVATAR_LAB_STRICT"] = "1"  # a solution that fails its check has no place in a book
-    for notebook in sorted(SOLUTIONS.glob("*.ipynb")):
-        print(f"executing {notebook.name}", flush=True)
-        execute(notebook, SOURCE / "notebooks" / notebook.name)
+    notebooks = sorted(SOLUTIONS.glob("*.ipynb"))
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        targets = [SOURCE / "notebooks" / notebook.name for notebook in notebooks]
+        for notebook, _ in zip(notebooks, pool.map(execute, notebooks, targets), strict=True):
+            print(f"executed {notebook.name}", flush=True)
 
 
 def outside(html: str) -> list[str]:
