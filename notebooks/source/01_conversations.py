@@ -325,8 +325,9 @@ for seconds in (30, 60, 120, 300):
 # **You should see** one lag of six found after half a minute, and all six after five. Everybody's head moves by itself most
 # of the time; what is copied is a small part of it. A short clip cannot tell.
 #
-# Now plant the lag yourself. **Predict first:** at which length will the peak stand on the dashed line, and *stay* there when
-# you move the lag? And what would make one minute enough?
+# Now plant the lag yourself. The avatar's head is its own movement, plus a copy of the user's (dotted), later. Press *play* to
+# see both nod. **Predict first:** at which length will the peak stand on the dashed line, and *stay* there when you move the
+# lag? And what would make one minute enough?
 
 # %%
 from avatar_lab.viz.lag_finder import lag_finder

@@ -16,7 +16,7 @@ export function render({ model, el }) {
   const fps = model.get("fps"), reach = model.get("reach"), lengths = model.get("lengths"), tracks = {};
   for (const [name, values] of Object.entries(model.get("tracks"))) tracks[name] = Float64Array.from(values, (v) => v / 100);
   const lags = Array.from({ length: 2 * reach + 1 }, (_, i) => i - reach);
-  const s = { lag: model.get("lag"), strength: model.get("strength"), length: Math.min(1, lengths.length - 1), truth: true };
+  const s = { lag: model.get("lag"), strength: model.get("strength"), length: Math.min(1, lengths.length - 1), truth: true, now: 0, timer: null };
   const root = document.createElement("div");
   root.style.cssText = "font:13px system-ui,sans-serif;color:var(--jp-ui-font-color1,inherit);max-width:760px";
   el.append(root);
@@ -40,12 +40,15 @@ export function render({ model, el }) {
   slide("planted lag", { name: "lag", min: -25, max: 40, step: 1, value: s.lag }, () => seconds(s.lag));
   slide("copies", { name: "strength", min: 0, max: 1, step: 0.01, value: s.strength }, () => s.strength.toFixed(2));
   slide("listen for", { name: "length", min: 0, max: lengths.length - 1, step: 1, value: s.length }, () => `${lengths[s.length]} s`);
+  const play = document.createElement("button");
+  play.style.cssText = "padding:3px 14px;border-radius:6px;border:1px solid var(--jp-border-color1,#8886);background:none;color:inherit;cursor:pointer";
+  play.addEventListener("click", () => run(s.timer === null));
   const check = document.createElement("input"), checkBox = document.createElement("label");
   Object.assign(check, { type: "checkbox", checked: s.truth });
   check.addEventListener("change", () => { s.truth = check.checked; draw(); });
   checkBox.style.cssText = "display:flex;align-items:center;gap:6px";
   checkBox.append(check, "show the truth");
-  controls.append(checkBox);
+  controls.append(checkBox, play);
   const sheet = (height) => {
     const canvas = document.createElement("canvas");
     canvas.style.cssText = `width:100%;height:${height}px;display:block`;
@@ -79,6 +82,16 @@ export function render({ model, el }) {
     c.lineJoin = "round";
     return { c, wide, ink: getComputedStyle(root).color };
   };
+  // A head seen from the front: eyes, nose and mouth move up and down with its pitch.
+  const head = (c, x, y, pitch, colour) => {
+    const up = Math.max(-9, Math.min(9, 2.2 * pitch));
+    c.strokeStyle = c.fillStyle = colour;
+    c.lineWidth = 2;
+    c.beginPath(); c.ellipse(x, y, 18, 22, 0, 0, 7); c.stroke();
+    for (const side of [-7, 7]) { c.beginPath(); c.arc(x + side, y - 4 - up, 2.4, 0, 7); c.fill(); }
+    c.beginPath(); c.moveTo(x, y - 1 - 1.2 * up); c.lineTo(x, y + 4 - 1.3 * up); c.stroke();
+    c.beginPath(); c.arc(x, y + 5 - up, 7, 0.25 * Math.PI, 0.75 * Math.PI); c.stroke();
+  };
   const trace = (c, points, colour, width, dash = []) => {
     c.beginPath();
     points.forEach(([x, y], i) => (i ? c.lineTo(x, y) : c.moveTo(x, y)));
@@ -90,7 +103,7 @@ export function render({ model, el }) {
   };
 
   function drawHeads() {
-    const { c, wide, ink } = paper(upper, 176), left = 8, right = wide - 8, px = (right - left) / shown;
+    const { c, wide, ink } = paper(upper, 176), left = 56, right = wide - 8, px = (right - left) / shown;
     const rows = [
       ["the user's head: degrees up and down", tracks.user, tracks.copy, 1, BLUE, 0, 52],
       ["the avatar's head", null, null, 1, ORANGE, s.lag, 130],
@@ -103,14 +116,19 @@ export function render({ model, el }) {
       for (let i = 0; i < shown; i += 1) mean += value(window_ + i) / shown;
       const points = Array.from({ length: shown }, (_, i) => [left + i * px, middle - 6 * Math.max(-5, Math.min(5, value(window_ + i) - mean))]);
       trace(c, points, colour, 2);
+      head(c, 24, middle - 6, value(window_ + s.now) - mean, colour);
+      c.beginPath(); c.arc(...points[s.now], 4, 0, 7); c.fill();
       if (s.truth) {
         const part = (i) => (row ? planted(i) : s.strength * tracks.copy[i]);
         trace(c, points.map(([x], i) => [x, middle - 14 * part(window_ + i)]), ink, 1.2, [3, 3]);
       }
     });
+    c.globalAlpha = 0.3;
+    trace(c, [[left + s.now * px, 12], [left + s.now * px, 160]], ink, 1);
+    c.globalAlpha = 1;
     if (s.truth) {
       // From the user's strongest movement to its copy.
-      let peak = 25;
+      let peak = 30;
       for (let i = 30; i < shown - 45; i += 1) if (Math.abs(tracks.copy[window_ + i]) > Math.abs(tracks.copy[window_ + peak])) peak = i;
       const y = (middle, value) => middle - 14 * value, value = s.strength * tracks.copy[window_ + peak];
       const from = [left + peak * px, y(52, value)], to = [left + (peak + s.lag) * px, y(130, value)];
@@ -149,8 +167,9 @@ export function render({ model, el }) {
     c.fillStyle = ORANGE;
     c.fill();
     c.fillStyle = ink;
-    c.fillText("correlation of the avatar's head with", left, 12);
-    const after = left + c.measureText("correlation of the avatar's head with ").width;
+    const words = wide < 440 ? "the avatar's correlation with " : "correlation of the avatar's head with ";
+    c.fillText(words, left, 12);
+    const after = left + c.measureText(words).width;
     c.fillStyle = ORANGE;
     c.fillText("its user", after, 12);
     c.fillStyle = GREY;
@@ -172,9 +191,15 @@ export function render({ model, el }) {
     drawCurve();
     upper.setAttribute("aria-label", `Ten seconds of both heads; the avatar's copy comes ${seconds(s.lag)} after the user's movement.`);
   }
+  function run(on) {
+    clearInterval(s.timer);
+    s.timer = on ? setInterval(() => { s.now = (s.now + 1) % shown; drawHeads(); }, 1000 / fps) : null;
+    play.textContent = on ? "pause" : "play";
+  }
   const watch = new ResizeObserver(() => { if (Math.abs(upper.width - (root.clientWidth || 700) * (window.devicePixelRatio || 1)) > 2) draw(); });
   watch.observe(root);
   draw();
-  return () => watch.disconnect();
+  run(false);
+  return () => { run(false); watch.disconnect(); };
 }
 export default { render };
