@@ -162,7 +162,8 @@ nb01.gaps(gaps)
 # person goes on: that is a pause. Keep negative values.</details>
 #
 # {{solution}}
-#
+
+# %% [markdown]
 # Now half an hour of conversation, six talks of five minutes:
 
 # %%
@@ -306,7 +307,8 @@ nb01.find_lag(find_lag)
 # a score for each lag and return the lag with the largest.</details>
 #
 # {{solution}}
-#
+
+# %% [markdown]
 # On our six talks, with the heads' pitch, listening for longer and longer:
 
 # %%

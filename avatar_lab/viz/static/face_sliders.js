@@ -68,7 +68,7 @@ export function render({ model, el }) {
     screens.forEach((canvas, i) => {
       const c = canvas.getContext("2d");
       c.imageSmoothingQuality = "high";
-      c.drawImage(image, at * edge, i * edge, edge, edge, 0, 0, canvas.width, canvas.height);
+      c.drawImage(image, at * edge + 1, i * edge + 1, edge - 2, edge - 2, 0, 0, canvas.width, canvas.height); // not the neighbours' edges
     });
   }
   function choose(next, focus) {
