@@ -41,7 +41,7 @@
 # %% [markdown]
 # ## Setup
 #
-# Nothing here is trained, so there is no fast mode: every number below is the same wherever you run it.
+# Nothing here is trained, so the fast mode of the course changes nothing: the numbers below are the same in both.
 
 # %%
 import matplotlib.pyplot as plt
