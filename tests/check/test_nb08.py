@@ -280,4 +280,6 @@ def test_what_is_said_about_the_table_is_so() -> None:
     anchored = variants["dropped, beta 30, anchor"]["seeds"]
     assert all(seed["training"]["winner_change"] < 0 for seed in anchored)
     assert all(seed["training"]["saturated"] < 0.15 for seed in anchored)
+    shares = [variants[name]["contingency_share_of_truth"]["mean"] for name in ("guidance", "dropped")]
+    assert [round(100 * share) for share in shares] == [53, 46]
     assert variants["guidance"]["against base"]["share_of_truth_gained"]["low"] > 0
