@@ -65,7 +65,7 @@ def counterfactual(
             f"{len(dyads)} in all. Make them with stream_with_controls."
         )
     frames = min(round(seconds * FPS), len(dyads[0].user.face))
-    who, first = moment([smile_starts(dyad) for dyad in dyads], len(dyads[0].user.face), frames)
+    who, first = moment([smiles_of(dyad) for dyad in dyads], len(dyads[0].user.face), frames)
     span, stranger = slice(first, first + frames), int(derangement(len(dyads))[who])
     users = {
         "own": (dyads[who].user.face[span], USER),
@@ -73,7 +73,7 @@ def counterfactual(
         "nobody": (neutral(1), USER),
     }
     made = {**tracks, "truth": [dyad.avatar.face for dyad in dyads]}
-    starts = [start - first / FPS for start in smile_starts(dyads[who])]
+    starts = [start - first / FPS for start, _ in smiles_of(dyads[who])]
     return interactive(
         "counterfactual",
         views=[
@@ -97,32 +97,38 @@ def counterfactual(
     )
 
 
-def smile_starts(dyad: Dyad) -> list[float]:
-    """Return when the user smiled by themselves, in seconds."""
-    return onsets(dyad.events, REACTIONS[0].causes)
+def smiles_of(dyad: Dyad) -> list[tuple[float, float]]:
+    """Return when the user smiled by themselves, in seconds, and over how far it moved within a second."""
+    track = dyad.user.face[:, SMILE]
+    starts = [start for start in onsets(dyad.events, REACTIONS[0].causes) if start * FPS < len(track)]
+    frames = [round(start * FPS) for start in starts]
+    rises = [float(np.ptp(track[max(0, at - 1) : at + FPS])) for at in frames]
+    return list(zip(starts, rises, strict=True))
 
 
-def moment(starts: Sequence[Sequence[float]], length: int, frames: int) -> tuple[int, int]:
+def moment(smiles: Sequence[Sequence[tuple[float, float]]], length: int, frames: int) -> tuple[int, int]:
     """Return (conversation, first frame) of the clip in which own user and stranger smile most, but not together.
 
-    A clip in which only one of them smiles cannot show whom the avatar answers, so the smaller count goes first.
+    `smiles` holds (start in seconds, size) for each user. A clip in which only one of them smiles cannot show whom
+    the avatar answers, so the smaller sum of sizes goes first.
     """
-    strangers = derangement(len(starts))
+    strangers = derangement(len(smiles))
 
-    def worth(clip: tuple[int, int]) -> tuple[int, int]:
+    def worth(clip: tuple[int, int]) -> tuple[float, float]:
         who, low = clip[0], clip[1] / FPS
-        own, other = starts[who], starts[strangers[who]]
-        counts = [
+        own, other = smiles[who], smiles[strangers[who]]
+        sums = [
             sum(
-                low + EARLIEST_S <= time <= low + frames / FPS - LATEST_S
-                and all(abs(time - another) >= APART_S for another in those)
-                for time in these
+                size
+                for time, size in these
+                if low + EARLIEST_S <= time <= low + frames / FPS - LATEST_S
+                and all(abs(time - another) >= APART_S for another, _ in those)
             )
             for these, those in ((own, other), (other, own))
         ]
-        return min(counts), sum(counts)
+        return min(sums), sum(sums)
 
-    clips = [(who, first) for who in range(len(starts)) for first in range(0, length - frames + 1, FPS)]
+    clips = [(who, first) for who in range(len(smiles)) for first in range(0, length - frames + 1, FPS)]
     return max(clips, key=worth)
 
 

@@ -10,7 +10,7 @@ from avatar_lab.data.face import FACE_INDEX
 from avatar_lab.errors import ShapeError
 from avatar_lab.metrics.reaction import REACTIONS, judge
 from avatar_lab.viz import counterfactual as module
-from avatar_lab.viz.counterfactual import counterfactual, moment
+from avatar_lab.viz.counterfactual import counterfactual, moment, smiles_of
 
 
 @pytest.fixture
@@ -19,14 +19,32 @@ def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STEP", 25)
 
 
+def alike(*starts: float, size: float = 0.5) -> list[tuple[float, float]]:
+    return [(start, size) for start in starts]
+
+
 def test_moment_wants_smiles_of_both() -> None:
     # The stranger of conversation 0 is 2: only these two are in one clip. Its first: 10 s is 2.5 s before its end.
-    assert moment([[6.0, 6.5], [18.0], [10.0]], 500, 200) == (0, 125)
-    assert moment([[18.0], [6.0, 6.5, 7.0], [9.5]], 500, 200)[0] == 2, (
-        "both must smile; many of one do not count"
-    )
-    assert moment([[3.0], [3.5]], 500, 200)[1] == 0, "smiles at once show nothing"
+    assert moment([alike(6.0, 6.5), alike(18.0), alike(10.0)], 500, 200) == (0, 125)
+    who, _ = moment([alike(18.0), alike(6.0, 6.5, 7.0), alike(9.5)], 500, 200)
+    assert who == 2, "both must smile; many smiles of one do not count"
+    assert moment([alike(3.0), alike(3.5)], 500, 200)[1] == 0, "smiles at once show nothing"
     assert moment([[], []], 500, 200) == (0, 0)
+
+
+def test_moment_prefers_smiles_that_show() -> None:
+    faint, clear = alike(2.0, size=0.1), alike(14.0, size=0.6)
+    assert moment([faint + clear, alike(5.0, 17.0)], 500, 200)[1] >= 250
+
+
+def test_smiles_have_their_size() -> None:
+    dyad = simulate(12, 905, split="test", reactivity=1.0)
+    found = smiles_of(dyad)
+    assert found
+    for start, size in found:
+        at = round(start * 25)
+        track = dyad.user.face[:, FACE_INDEX["smile"]]
+        assert size == pytest.approx(np.ptp(track[max(0, at - 1) : at + 25]))
 
 
 @pytest.mark.usefixtures("few_pictures")
