@@ -118,6 +118,8 @@ class Keeper:
             self.leave()
         elif kind in JOBS:
             self._add_job(message, buffers)
+        elif self._pipeline is None:
+            self.emit({"type": "opening"})  # so that the page does not take a slow start for a dead kernel
         elif self._pipeline is not None and not self._leaving.is_set():
             self._pass_on(self._pipeline, str(kind), message, buffers)
 

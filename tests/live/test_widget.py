@@ -197,6 +197,7 @@ def test_the_handler_returns_at_once_while_the_session_opens() -> None:
     page.say("tick", b"x", seq=0, captured=1.0, has=["picture"])
     page.say("stop")
     assert time.monotonic() - begun < 1.0
+    assert page.of("opening"), "it is alive, and says so"
     gate.set()
     eventually(lambda: not widget.running)
     assert not page.of("ready")

@@ -46,6 +46,7 @@ class LiveSession {
   async open(microphone, echo, file) {
     const buffers = file ? [await file.arrayBuffer()] : [];
     if (this.user === "camera") {
+      this.asking = true; // people take their time to allow a camera
       try {
         this.camera = new Camera(this.part.video);
         await this.camera.open();
@@ -55,6 +56,8 @@ class LiveSession {
         return this.stop(text, "denied");
       }
       if (microphone) await this.openMicrophone(echo);
+      this.asking = false;
+      this.heard_from = performance.now();
     }
     if (this.state === "ended") return this.letGo();
     this.watchTracks();
@@ -256,7 +259,7 @@ class LiveSession {
   }
 
   watch() {
-    if (this.state === "ended") return;
+    if (this.state === "ended" || this.asking) return;
     const now = performance.now();
     if (document.hidden) {
       this.hidden_since = this.hidden_since || now;
@@ -266,6 +269,8 @@ class LiveSession {
       return;
     }
     this.hidden_since = 0;
+    // While the kernel wakes the avatar it has nothing to say: a tick without a picture asks whether it is alive.
+    if (this.state === "starting") this.send({ type: "tick", seq: -1, captured: now, samples: 0, has: [], sent_bytes: this.sent });
     const silent = now - this.heard_from;
     if (silent > WATCHDOG_MS) {
       this.stop("The kernel has not answered for six seconds, so camera and microphone were switched off. Start again when it is back.", "error");
