@@ -11,7 +11,11 @@ the machine, and pictures are drawn in software. The JSON holds
                       picture of each block. shown_fps. offset_ms: picture against its sound, + is sound first (ITU-R
                       BT.1359 allows +45 to -125). underruns, dropped. memory: resident megabytes of the kernel and
                       their slope. heals_s: seconds until the path is within 50 ms of its median again, after the
-                      mover stood still for 0.2, 1 and 5 s
+                      mover stood still for 0.2, 1 and 5 s, and after ten seconds in which every piece came up to
+                      0.3 s late (`jitter`)
+    barge_in          hush_ms: from the first loud sound of the fake microphone to the end of the fade of the avatar's
+                      voice, in the page; the avatar was speaking. missed: it spoke on for a second
+    memory            only with `--memory-minutes N` (the target: 30): megabytes of kernel and page, and their slopes
     mirror            glass_to_glass_ms: pixel to pixel, with a mirror in the place of the model
     left_over         threads of the session and tracks of the camera after Stop
 """
@@ -32,8 +36,8 @@ from emit import arguments_of, emit
 
 from avatar_lab.cli.hardware import hardware
 
-WARM_UP_S, MIRROR_S, LOOK_S, SETTLED_MS = 15.0, 40.0, 10.0, 50.0
-STALLS_S = (0.2, 1.0, 5.0)
+WARM_UP_S, MIRROR_S, LOOK_S, SETTLED_MS, FADE_MS, DEAF_MS = 15.0, 40.0, 10.0, 50.0, 20.0, 1000.0
+STALLS_S, JITTER_S = (0.2, 1.0, 5.0), 10.0
 CELL = "from avatar_lab.live.widget import LiveAvatar\nw = LiveAvatar({})\nw"
 STALL = """
 import time as _time
@@ -45,9 +49,60 @@ def _stall(seconds):
         _time.sleep(seconds)
         return usual(*arguments)
     mover.move = once
+def _jitter(seconds):
+    import random
+    chance, until = random.Random(0), _time.monotonic() + seconds
+    mover = w._desk.keeper.pipeline._mover
+    usual = mover.move
+    def late(*arguments):
+        if _time.monotonic() > until:
+            mover.move = usual
+        else:
+            _time.sleep(chance.uniform(0.0, 0.3))
+        return usual(*arguments)
+    mover.move = late
 """
+QUIET = "responder=type('Quiet', (), {'on_turn': lambda self, sound, events: None})()"
+TALK = """
+import numpy as _np
+from avatar_lab.data.speech import load_corpus
+_said = _np.concatenate([_np.array(c.audio) for c in load_corpus("all").clips if c.voice == 3][:40])
+_speaker = w._desk.keeper.pipeline._speaker
+def _talk():
+    if _speaker.state == "listening":
+        _speaker.say(_said)
+"""
+EAR = """() => {
+    const { session } = document.querySelector('.avl').liveAvatar;
+    const watch = { on: true, onsets: [], cuts: [] };
+    window.__barge = watch;
+    const context = new AudioContext();
+    const ear = context.createAnalyser();
+    ear.fftSize = 256;
+    context.createMediaStreamSource(session.microphone.stream).connect(ear);
+    const wave = new Float32Array(256);
+    let loud = performance.now();
+    const look = setInterval(() => {
+        if (!watch.on) {
+            clearInterval(look);
+            context.close();
+            return;
+        }
+        ear.getFloatTimeDomainData(wave);
+        const now = performance.now();
+        if (Math.sqrt(wave.reduce((all, v) => all + v * v, 0) / wave.length) < 0.002) return;
+        if (now - loud > 1000) watch.onsets.push({ at: now, speaking: session.turn === 'speaking' });
+        loud = now;
+    }, 4);
+    const cut = session.player.cut.bind(session.player);
+    session.player.cut = () => {
+        watch.cuts.push(performance.now());
+        cut();
+    };
+}"""
 MEMORY = "import psutil; print(psutil.Process().memory_info().rss / 1e6)"
 THREADS = "import threading; print(sum(t.name.startswith('avatar') for t in threading.enumerate()))"
+FIGURES_HEAP = "() => performance.memory ? performance.memory.usedJSHeapSize / 1e6 : 0"
 FORGET = """() => {
     const { glass, session } = document.querySelector('.avl').liveAvatar;
     glass.clear();
@@ -131,18 +186,19 @@ def stream(page: Any, seconds: float) -> dict[str, Any]:
     }
 
 
-def heal(page: Any, seconds: float, usual_ms: float) -> dict[str, float]:
-    """Let the mover stand still once; return how long the delay took to be what it was."""
-    page.execute(f"_stall({seconds})")
+def heal(page: Any, what: str, seconds: float, usual_ms: float) -> dict[str, float]:
+    """Disturb the mover (`_stall` or `_jitter`) for so long; return how long the delay took to be what it was."""
+    page.execute(f"{what}({seconds})")
     time.sleep(seconds + 12.0)
     figures = page.tab.evaluate(FIGURES)
-    path = np.array([p for p in figures["path"] if p[0] > figures["now"] - 1000 * (seconds + 12.0)])
+    over = figures["now"] - 12_000
+    path = np.array([p for p in figures["path"] if p[0] > over - 1000 * seconds]).reshape(-1, 2)
     if len(path) == 0:
         return {"back_after_s": float("nan")}
-    worst = int(path[:, 1].argmax())  # the first picture after the stall is the oldest one
-    after = path[worst:]
-    end = float(after[0, 0])
-    back = float("nan")
+    # The first picture after a stall is the oldest one; after a jitter, time counts from its end.
+    worst = int(path[:, 1].argmax())
+    end = float(path[worst, 0]) if what == "_stall" else over
+    after, back = path[path[:, 0] >= end], float("nan")
     for at in np.arange(end, end + 10_000, 100.0):
         window = after[(after[:, 0] >= at) & (after[:, 0] < at + 1000), 1]
         if len(window) and np.median(window) <= usual_ms + SETTLED_MS:
@@ -159,7 +215,9 @@ def session(harness: Any, lab: Any, browser: Any, options: str, seconds: float) 
     page.start("camera")
     made = stream(page, seconds)
     page.execute(STALL)
-    made["heals_s"] = {f"{s:g}": heal(page, s, made["path_ms"].get("p50", np.nan)) for s in STALLS_S}
+    usual = made["path_ms"].get("p50", np.nan)
+    made["heals_s"] = {f"{s:g}": heal(page, "_stall", s, usual) for s in STALLS_S}
+    made["heals_s"]["jitter"] = heal(page, "_jitter", JITTER_S, usual)
     page.stop()
     harness.wait_for(lambda: page.execute(THREADS) == "0", "threads are left", seconds=30)
     made["left_over"] = {"tracks": page.tracks(), "threads": int(page.execute(THREADS))}
@@ -167,6 +225,57 @@ def session(harness: Any, lab: Any, browser: Any, options: str, seconds: float) 
     page.shut_kernel()
     page.close()
     return made
+
+
+def barge_in(harness: Any, lab: Any, folder: Path, seconds: float) -> dict[str, Any]:
+    """Interrupt the avatar, from a fake microphone to the fade of its voice."""
+    with harness.Browser(harness.speech_film(folder)) as browser:
+        page = browser.page(lab, lab.notebook("barge_in", [CELL.format(QUIET)]))
+        page.run()
+        page.tab.uncheck(".avl-options label:has-text('Echo') input")  # it would mangle a file's sound
+        page.start("camera")
+        page.execute(TALK)
+        page.tab.evaluate(EAR)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            page.execute("_talk()")
+            time.sleep(0.5)
+        heard = page.tab.evaluate("() => { window.__barge.on = false; return window.__barge; }")
+        page.stop()
+        page.shut_kernel()
+        page.close()
+    delays, missed = [], 0
+    for onset in heard["onsets"]:
+        cut = next((at for at in heard["cuts"] if at >= onset["at"]), np.inf)
+        if onset["speaking"] and cut - onset["at"] < DEAF_MS:
+            delays.append(cut - onset["at"] + FADE_MS)
+        else:
+            missed += bool(onset["speaking"])
+    return {"hush_ms": spread(delays), "missed": missed, "beginnings": len(heard["onsets"])}
+
+
+def memory(lab: Any, browser: Any, minutes: float) -> dict[str, Any]:
+    """Let a session run for long; return what kernel and page hold, and how fast it grows after a warm-up."""
+    page = browser.page(lab, lab.notebook("memory", [CELL.format("")]))
+    page.run()
+    page.start("camera")
+    time.sleep(min(180.0, 12 * minutes))
+    began, rows = time.monotonic(), []
+    while time.monotonic() - began < 60 * minutes:
+        time.sleep(LOOK_S)
+        heap = page.tab.evaluate(FIGURES_HEAP)
+        rows.append((time.monotonic() - began, float(page.execute(MEMORY)), float(heap or 0.0)))
+    page.stop()
+    page.shut_kernel()
+    page.close()
+    times, kernel, heaps = (list(column) for column in zip(*rows, strict=True))
+    return {
+        "minutes": minutes,
+        "kernel_mb": kernel[-1],
+        "kernel_mb_an_hour": slope(times, kernel),
+        "page_heap_mb": heaps[-1],
+        "page_heap_mb_an_hour": slope(times, heaps),
+    }
 
 
 def mirror(harness: Any, lab: Any, folder: Path) -> dict[str, Any]:
@@ -193,6 +302,7 @@ def main() -> None:
     """Measure block, pyramid and mirror."""
     parser = arguments_of(__doc__)
     parser.add_argument("--minutes", type=float, default=2.0, help="of block mode; the others take less")
+    parser.add_argument("--memory-minutes", type=float, default=0.0, help="of a session that is only weighed")
     arguments = parser.parse_args()
     harness = load_harness()
     if why := harness.missing():
@@ -214,6 +324,11 @@ def main() -> None:
                         harness, lab, browser, "schedule='pyramid', nfe=4", min(60 * arguments.minutes, 120)
                     ),
                 }
+                if arguments.memory_minutes > 0:
+                    report["memory"] = memory(lab, browser, arguments.memory_minutes)
+            report["barge_in"] = barge_in(
+                harness, lab, folder / "speech", max(MIRROR_S, 30 * arguments.minutes)
+            )
             report["mirror"] = mirror(harness, lab, folder / "events")
     report["hardware"]["load_after"] = os.getloadavg()[0]
     emit(report, arguments.json)

@@ -15,7 +15,8 @@ The JSON holds, for `block` and `pyramid`,
     stages_ms       where the time went
     quality         blocks by what was given up; underruns: times that nothing was left to play
     heals_s         after the reader, the mover or the road stood still for 0.2, 1 and 5 s: until the path is within
-                    50 ms of its median again, and how far the first block that was begun then looked back
+                    50 ms of its median again, and how far the first block that was begun then looked back. `jitter`:
+                    the same after ten seconds in which every piece came up to 0.3 s late
     memory          resident megabytes after a warm-up and in the end
 """
 
@@ -45,7 +46,7 @@ from avatar_lab.stream.mover import AvatarMover
 from avatar_lab.stream.session import Session
 
 FRAME_MS, WARM_UP_S, SETTLED_MS, CAMERA_SIDE = 1000 / FPS, 5.0, 50.0, 320
-STALLS_S = (0.2, 1.0, 5.0)
+STALLS_S, JITTER_S, LATE_S = (0.2, 1.0, 5.0), 10.0, 0.3
 
 
 def now() -> float:
@@ -72,13 +73,16 @@ class Voice:
 
 
 class Stalling:
-    """Wraps `reader.read` and `mover.move` so that they can be made to stand still once."""
+    """Wraps `reader.read` and `mover.move` so that they can be made to stand still once, or the mover to be late."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.late_until, self._rng = 0.0, np.random.default_rng(0)
 
     def wrap(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def slow(*args: Any) -> Any:
+            if name == "mover" and now() < self.late_until:
+                time.sleep(self._rng.uniform(0.0, LATE_S))
             time.sleep(self.seconds.pop(name, 0.0))
             return call(*args)
 
@@ -232,7 +236,9 @@ def heal(
 ) -> dict[str, float | None]:
     """Let one of them stand still, and see how long the path takes to come back; nothing where it was never called."""
     page.run(1.0)
-    if who == "road":
+    if who == "jitter":
+        stalling.late_until = now() + 1000 * stall_s
+    elif who == "road":
         page.road_until = now() + 1000 * stall_s
     else:
         stalling.seconds[who] = stall_s
@@ -302,6 +308,7 @@ def measure(avatar: Any, schedule: str, nfe: int, seconds: float, film: Path | N
             who: {f"{s:g}": heal(page, stalling, who, s, usual) for s in STALLS_S}
             for who in ("reader", "mover", "road")
         }
+        report["heals_s"]["jitter"] = {f"{JITTER_S:g}": heal(page, stalling, "jitter", JITTER_S, usual)}
     finally:
         session.stop()
     report["threads_left"] = threading.active_count() - before

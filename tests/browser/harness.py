@@ -31,14 +31,58 @@ from typing import Any
 import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-FILM = (
-    REPOSITORY.parent / "shared" / "media" / "user.mp4"
-)  # a real person, where there is one; never committed
+# A real person, where there is one; never committed.
+FILM = Path(os.environ.get("AVATAR_LAB_FILM", REPOSITORY.parent / "shared" / "media" / "user.mp4"))
 TOKEN = "live"
 CAMERA_FPS = 30  # Chromium plays a fake camera's mjpeg at 30 a second
 PATIENCE_S = 120.0
 
 CELL = "import avatar_lab as al\nfrom avatar_lab.live.widget import LiveAvatar\nw = LiveAvatar({options})\nw"
+
+
+WATCH = """() => {
+    const view = document.querySelector('.avl').liveAvatar;
+    const watch = { on: true, seen: { camera: [], avatar: [] } };
+    window.__watch = watch;
+    const small = () => {
+        const paper = new OffscreenCanvas(16, 16).getContext('2d', { willReadFrequently: true });
+        return (picture) => {
+            paper.drawImage(picture, 0, 0, 16, 16);
+            const data = paper.getImageData(0, 0, 16, 16).data;
+            return Array.from({ length: 256 }, (_, i) => data[4 * i] + data[4 * i + 1] + data[4 * i + 2]);
+        };
+    };
+    const camera = small(), avatar = small();
+    const frame = (now, about) => {
+        if (!watch.on) return;
+        const captured = about.captureTime > 0 ? about.captureTime : now;
+        watch.seen.camera.push({ at: performance.now(), captured, s: camera(view.part.video) });
+        view.part.video.requestVideoFrameCallback(frame);
+    };
+    view.part.video.requestVideoFrameCallback(frame);
+    const draw = () => {
+        if (!watch.on) return;
+        watch.seen.avatar.push({ at: performance.now(), s: avatar(view.part.avatar) });
+        requestAnimationFrame(draw);
+    };
+    draw();
+}"""
+
+
+def events_of(pictures: np.ndarray) -> list[int]:
+    """Return the rows at which small pictures (T, 256) jump: by more than a third of the largest step."""
+    step = np.abs(np.diff(pictures, axis=0)).mean(axis=1)
+    jumps = np.flatnonzero(step > max(step.max() / 3, 8.0)) + 1 if len(step) else []
+    return [int(at) for i, at in enumerate(jumps) if i == 0 or at - jumps[i - 1] > 5]
+
+
+def progress(pictures: np.ndarray) -> np.ndarray:
+    """Return how far small pictures (T, 256) have gone from the first to the last: 0 to 1; nothing if they stay."""
+    if len(pictures) < 6:
+        return np.zeros(0)
+    before, way = pictures[:3].mean(axis=0), pictures[-3:].mean(axis=0) - pictures[:3].mean(axis=0)
+    length = float(way @ way)
+    return (pictures - before) @ way / length if np.sqrt(length / 256) > 3.0 else np.zeros(0)
 
 
 def missing() -> str:
@@ -201,6 +245,37 @@ def face_film(folder: Path, seconds: float = 12.0) -> Media:
     return fake_media(folder, (puppet.draw(row) for row in user.face), user.audio)
 
 
+def event_film(folder: Path, holds: int = 34, events: int = 8) -> Media:
+    """Return a person who jumps to the side and back: an event every `holds` frames, and nothing else moves."""
+    from avatar_lab.data.face import FaceParams
+    from avatar_lab.data.media import read_video
+    from avatar_lab.render.picture import make_picture
+
+    if FILM.is_file():
+        with read_video(FILM, max_seconds=1.0) as reader:
+            here = next(iter(reader))
+        by = here.shape[1] // 8
+        there = np.concatenate([np.repeat(here[:, :1], by, axis=1), here[:, :-by]], axis=1)
+    else:
+        puppet = make_picture("puppet", 5, 480)
+        here, there = (puppet.draw(FaceParams(x=x, smile=0.2).array()) for x in (-0.1, 0.15))
+    frames = ((here, there)[index // holds % 2] for index in range(2 * holds * (events // 2)))
+    return fake_media(folder, frames, np.zeros(16_000, np.float32))
+
+
+def speech_film(folder: Path, silence_s: float = 3.0) -> Media:
+    """Return a person who sits still and says a sentence after every `silence_s`."""
+    from avatar_lab.data.face import neutral
+    from avatar_lab.data.speech import load_corpus
+    from avatar_lab.render.picture import make_picture
+
+    gap = np.zeros(round(silence_s * 16_000), np.float32)
+    said = [clip.audio for clip in load_corpus("all").clips if clip.kind == "question"][::20][:6]
+    sound = np.concatenate([part for audio in said for part in (gap, np.array(audio))])
+    picture = make_picture("puppet", 5, 320).draw(neutral(1)[0])
+    return fake_media(folder, (picture for _ in range(25)), sound)
+
+
 class Browser:
     """Chromium with a fake camera and microphone; a context manager."""
 
@@ -228,6 +303,11 @@ class Browser:
     def __exit__(self, *_: object) -> None:
         self._browser.close()
         self._driver.stop()
+
+    @property
+    def version(self) -> str:
+        """Chromium's version."""
+        return str(self._browser.version)
 
     def page(
         self, lab: Lab, notebook: str, width: int = 1180, height: int = 1500, **options: Any
@@ -329,6 +409,29 @@ class LivePage:
             };
         }"""
         )
+
+    def glass_to_glass(self, seconds: float) -> dict[str, Any]:
+        """Watch the camera's pictures and the avatar's for a while; return the delays (ms) between their events.
+
+        `delays` begins when the camera took the picture, `from_screen` when this page could have shown it; both end
+        with the screen refresh at which the avatar has gone a quarter of its way.
+        """
+        self.tab.evaluate(WATCH)
+        time.sleep(seconds)
+        seen = self.tab.evaluate("() => { window.__watch.on = false; return window.__watch.seen; }")
+        camera, avatar = (np.array([row["s"] for row in seen[name]], float) for name in ("camera", "avatar"))
+        shown = np.array([row["at"] for row in seen["avatar"]])
+        delays, from_screen = [], []
+        for first in events_of(camera):
+            row = seen["camera"][first]
+            around = (shown > row["at"] - 300) & (shown < row["at"] + 1000)
+            done = progress(avatar[around])
+            came = np.flatnonzero((done > 0.25) & (shown[around] >= row["at"])) if len(done) else []
+            if len(came):
+                at = float(shown[around][came[0]])
+                delays.append(at - row["captured"])
+                from_screen.append(at - row["at"])
+        return {"events": len(events_of(camera)), "delays": delays, "from_screen": from_screen}
 
     def shut_kernel(self) -> None:
         """End this notebook's kernel, so that kernels do not pile up."""

@@ -198,6 +198,23 @@ def test_closing_the_widget_in_the_kernel_ends_the_session(open_page: Any, wait_
     threads_gone(page, wait_for)
 
 
+def test_a_mirror_shows_the_cameras_event(lab: Any, face: Any, tmp_path: Any) -> None:
+    import harness
+
+    with harness.Browser(harness.event_film(tmp_path / "events")) as browser:
+        page = browser.page(lab, lab.notebook("mirror", [REAL.format("engine='mirror'")]))
+        page.run()
+        page.start("camera")
+        seen = page.glass_to_glass(15.0)
+        page.stop()
+        page.shut_kernel()
+        page.close()
+        assert not page.errors
+    assert seen["events"] >= 4
+    assert len(seen["delays"]) >= 2
+    assert all(0 < delay < 1300 for delay in seen["delays"])
+
+
 def test_two_widgets_do_not_disturb_each_other(open_page: Any, wait_for: Any) -> None:
     page = open_page(STUB.format(""), STUB.format("").replace("w =", "v =").replace("\nw", "\nv"))
     page.tab.wait_for_function("() => document.querySelectorAll('.avl').length === 2")
