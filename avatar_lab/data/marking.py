@@ -4,8 +4,8 @@
     verify("film.mp4")                      # reads both
 
 What is peculiar: the pattern (32 bits, `invisible-watermark`'s dwtDctSvd) is put into ten frames in a row out of every
-fifty: a codec keeps it there, and it costs five milliseconds a frame instead of twenty-five. The same word stands in
-every film; it says "generated", not by whom. It is no proof against somebody who wants to remove it.
+fifty: a codec keeps it there, and the other forty cost nothing (`bench/marking.py` measures both). The same word stands
+in every film; it says "generated", not by whom. It is no proof against somebody who wants to remove it.
 
 Notebook: 11 (talk to it).
 """
