@@ -60,13 +60,14 @@ def cut_head(
     )  # 1 where stray hair is looked for, 0 at collars and shoulders
     wide = np.where(hair > 0, wide, tight)
     plate = fill(photo, wide, face)
-    ring = plainness(photo, wide, face) * wide * hair
-    stray = wisps(photo, plate, cover, face) * ring
+    plain = plainness(photo, wide, face)
+    ring = plain * wide * hair
+    # Before a bare wall all that differs from it is hair; else only what differs towards the head's colour.
+    differs = np.abs(photo.astype(np.float32) - plate).mean(-1)
+    bare = np.clip(3 * plain - 2, 0, 1) * np.clip(differs / 24 - 0.4, 0, 1)
+    stray = np.maximum(wisps(photo, plate, cover, face), bare) * ring * np.minimum(y / (0.04 * face), 1)
     cover = np.maximum(cover, stray)
-    # In the ring, hair goes from the background; what differs from it in another way is no hair, and stays.
-    other = np.clip(np.abs(photo.astype(np.float32) - plate).mean(-1) / 12 - 1, 0, 1) * np.clip(
-        1 - 4 * stray, 0, 1
-    )
+    other = np.clip(differs / 12 - 1, 0, 1) * np.clip(1 - 4 * stray, 0, 1)
     blur = max(0.6, 0.006 * face)
     soft = cv2.GaussianBlur(np.maximum(tight, ring * (1 - other)).astype(np.float32), (0, 0), blur)
     soft = soft * np.clip((NECK_FADES[1] - 0.04 - below) / (NECK_FADES[1] - NECK_FADES[0]), 0, 1)
@@ -75,7 +76,7 @@ def cut_head(
     a = cover[..., None]
     colour = np.clip(photo - (1 - a) * plate, 0, 255 * a)
     lost = photo - colour - (1 - a) * plate  # beside the neck, what fits neither stays where it is
-    plate = plate + lost * np.clip(1 - 6 * a, 0, 1) * (1 - hair[..., None])
+    plate = plate + lost * np.clip(1 - 20 * a, 0, 1) * (1 - hair[..., None])
     layer = np.concatenate([colour, 255 * a], -1)
     return np.rint(layer).astype(np.uint8), np.rint(np.clip(plate, 0, 255)).astype(np.uint8)
 
