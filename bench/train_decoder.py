@@ -1,6 +1,8 @@
 """Teach the shipped autoencoder's decoder to show what it is told, and put it into the weights file.
 
-    python bench/train_decoder.py --out runs/decoder --people 400 --steps 1500
+    python bench/train_decoder.py --out runs/first --people 300
+    python bench/train_decoder.py --out runs/decoder --start runs/first/autoencoder.safetensors --steps 1800 \\
+        --read-back 1.5
     python bench/train_decoder.py --out runs/decoder --install avatar_lab/weights/lab/autoencoder.safetensors
     python bench/autoencoder.py --weights avatar_lab/weights/lab/autoencoder.safetensors     # measure, note in manifest
 
@@ -42,6 +44,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=400)
     parser.add_argument("--poses", type=int, default=18)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--read-back", type=float, default=0.3, help="weight of what the reader sees")
     parser.add_argument("--start", type=Path, default=SHIPPED, help="the autoencoder whose decoder goes on")
     parser.add_argument(
         "--install", type=Path, metavar="FILE", help="only put OUT's trained decoder into FILE"
@@ -57,7 +60,7 @@ def main() -> None:
     model, space = load_autoencoder(a.start)
     faces = people(a.out / "faces", a.people, a.poses, model.config.size)
     loop = LoopConfig(steps=a.steps, learning_rate=1e-3, save_every=100)
-    report = train_decoder(model, faces, space, DecoderTraining(loop), out=a.out)
+    report = train_decoder(model, faces, space, DecoderTraining(loop, read_back=a.read_back), out=a.out)
     save_autoencoder(a.out / "autoencoder.safetensors", model.state_dict(), space, model.config)
     print(f"{report.steps} steps, {report.minutes:.1f} minutes: {report.metrics}")
 
