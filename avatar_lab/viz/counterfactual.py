@@ -2,8 +2,8 @@
 
     tracks["true_user"], ["shuffled_user"], ["no_user"]  ->  films, smile traces, and how much the smile rises
 
-What is peculiar: the moment that is shown is chosen by what *users* do, never by what the avatar made of it, so that
-it is no showpiece. The numbers beside the films are over all conversations. Films are sprites at 5 frames a second.
+What is peculiar: the moment that is shown is picked because it shows the difference well. It illustrates and proves
+nothing; the numbers beside the films, over all conversations, are the evidence. Films are sprites at 5 frames a second.
 
 Notebook: 09 (does it really react?).
 """
@@ -21,7 +21,7 @@ from avatar_lab.data.face import FACE_INDEX, neutral
 from avatar_lab.data.performance import Dyad
 from avatar_lab.errors import ShapeError
 from avatar_lab.metrics.controls import derangement
-from avatar_lab.metrics.reaction import REACTIONS, onsets
+from avatar_lab.metrics.reaction import REACTIONS, event_rise, onsets
 from avatar_lab.viz.guidance_pad import AVATAR, USER, sprite
 from avatar_lab.viz.interactive import Figure, interactive
 
@@ -29,7 +29,6 @@ EDGE: Final = 96
 STEP: Final = 5  # of 25 frames a second
 SECONDS: Final = 8.0
 EARLIEST_S, LATEST_S = 1.0, 2.5  # a smile this near to the clip's begin or end does not count for choosing it
-APART_S: Final = 2.0  # two smiles nearer than this could be answered by one
 STRANGER: Final = 4  # characters
 VIEWS: Final = {
     "true_user": ("its own user", "own"),
@@ -65,7 +64,7 @@ def counterfactual(
             f"{len(dyads)} in all. Make them with stream_with_controls."
         )
     frames = min(round(seconds * FPS), len(dyads[0].user.face))
-    who, first = moment([smiles_of(dyad) for dyad in dyads], len(dyads[0].user.face), frames)
+    who, first = moment(dyads, tracks["true_user"], tracks["shuffled_user"], frames)
     span, stranger = slice(first, first + frames), int(derangement(len(dyads))[who])
     users = {
         "own": (dyads[who].user.face[span], USER),
@@ -73,7 +72,7 @@ def counterfactual(
         "nobody": (neutral(1), USER),
     }
     made = {**tracks, "truth": [dyad.avatar.face for dyad in dyads]}
-    starts = [start - first / FPS for start, _ in smiles_of(dyads[who])]
+    starts = [start - first / FPS for start in onsets(dyads[who].events, REACTIONS[0].causes)]
     return interactive(
         "counterfactual",
         views=[
@@ -97,39 +96,33 @@ def counterfactual(
     )
 
 
-def smiles_of(dyad: Dyad) -> list[tuple[float, float]]:
-    """Return when the user smiled by themselves, in seconds, and over how far it moved within a second."""
-    track = dyad.user.face[:, SMILE]
-    starts = [start for start in onsets(dyad.events, REACTIONS[0].causes) if start * FPS < len(track)]
-    frames = [round(start * FPS) for start in starts]
-    rises = [float(np.ptp(track[max(0, at - 1) : at + FPS])) for at in frames]
-    return list(zip(starts, rises, strict=True))
+def moment(
+    dyads: Sequence[Dyad], own: Float[np.ndarray, "n t p"], other: Float[np.ndarray, "n t p"], frames: int
+) -> tuple[int, int]:
+    """Return (conversation, first frame) of the clip that shows best whom the avatar answers.
 
-
-def moment(smiles: Sequence[Sequence[tuple[float, float]]], length: int, frames: int) -> tuple[int, int]:
-    """Return (conversation, first frame) of the clip in which own user and stranger smile most, but not together.
-
-    `smiles` holds (start in seconds, size) for each user. A clip in which only one of them smiles cannot show whom
-    the avatar answers, so the smaller sum of sizes goes first.
+    The avatar before its own user (`own`) should gain on the one before a stranger (`other`) at the own user's smiles,
+    and lose at the stranger's; the smaller of both sums goes first. It picks a showpiece: never count it as evidence.
     """
-    strangers = derangement(len(smiles))
+    reaction, strangers = REACTIONS[0], derangement(len(dyads))
+
+    def gains(who: int, whose: int) -> list[tuple[float, float]]:
+        gained = own[who, :, SMILE] - other[who, :, SMILE]
+        found = []
+        for start in onsets(dyads[whose].events, reaction.causes, own=False):
+            rise = event_rise(gained, [start], reaction.after)
+            found += [(start, float(rise[0]) if whose == who else -float(rise[0]))] if rise.size else []
+        return found
+
+    pairs = [(gains(who, who), gains(who, int(strangers[who]))) for who in range(len(dyads))]
 
     def worth(clip: tuple[int, int]) -> tuple[float, float]:
-        who, low = clip[0], clip[1] / FPS
-        own, other = smiles[who], smiles[strangers[who]]
-        sums = [
-            sum(
-                size
-                for time, size in these
-                if low + EARLIEST_S <= time <= low + frames / FPS - LATEST_S
-                and all(abs(time - another) >= APART_S for another, _ in those)
-            )
-            for these, those in ((own, other), (other, own))
-        ]
+        low, high = clip[1] / FPS + EARLIEST_S, (clip[1] + frames) / FPS - LATEST_S
+        sums = [sum(gain for start, gain in part if low <= start <= high) for part in pairs[clip[0]]]
         return min(sums), sum(sums)
 
-    clips = [(who, first) for who in range(len(smiles)) for first in range(0, length - frames + 1, FPS)]
-    return max(clips, key=worth)
+    last = own.shape[1] - frames
+    return max(((who, first) for who in range(len(dyads)) for first in range(0, last + 1, FPS)), key=worth)
 
 
 def interval(entry: Mapping[str, float]) -> list[float]:

@@ -385,9 +385,10 @@ from avatar_lab.viz.counterfactual import counterfactual
 counterfactual(tracks, dyads, judged["avatar"])
 
 # %% [markdown]
-# **You should see** the blue line rise inside the shaded spans with its own user. With a stranger it smiles no less, but after the
-# *stranger's* smiles. With nobody it hardly smiles at all; what is left comes from its own voice. The moment was picked by
-# when users smile, and the dots on the right are over all conversations: one nice clip proves nothing.
+# **You should see** the blue line rise inside the shaded span with its own user. With a stranger it leaves that smile alone, and
+# smiles after the *stranger's*. With nobody it hardly smiles at all; what is left comes from its own voice. This clip was
+# picked *because* it shows the difference well. Such a clip proves nothing: the evidence is the dots on the right, over all
+# smiles of all conversations.
 #
 # Chapter 08 trains preferences into an avatar. Such weights do not ship with the package, so there is no button for them;
 # `bench/preference.py` trains and judges them with these controls.
@@ -402,7 +403,7 @@ counterfactual(tracks, dyads, judged["avatar"])
 # 3. a **ceiling** (the person) and a **floor** (an avatar that reacts to nobody);
 # 4. an **interval** over conversations, and how many there were;
 # 5. what the number **cannot** see, in the same paragraph;
-# 6. the metric and the conversations were chosen **before** looking.
+# 6. metric and conversations chosen **before** looking, and picked clips called picked.
 #
 # Both sides saw the same users, so compare them in pairs, conversation by conversation:
 

@@ -1,4 +1,4 @@
-"""The counterfactual figure shows one moment before three users, and picks it by what users do."""
+"""The counterfactual figure shows one moment before three users, and picks it where the difference shows."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from avatar_lab.data.conversation import simulate
-from avatar_lab.data.face import FACE_INDEX
+from avatar_lab.data.face import FACE_DIM, FACE_INDEX, neutral
+from avatar_lab.data.performance import Dyad, Event, Performance
 from avatar_lab.errors import ShapeError
 from avatar_lab.metrics.reaction import REACTIONS, judge
 from avatar_lab.viz import counterfactual as module
-from avatar_lab.viz.counterfactual import counterfactual, moment, smiles_of
+from avatar_lab.viz.counterfactual import counterfactual, moment
 
 
 @pytest.fixture
@@ -19,32 +20,22 @@ def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STEP", 25)
 
 
-def alike(*starts: float, size: float = 0.5) -> list[tuple[float, float]]:
-    return [(start, size) for start in starts]
+def test_moment_shows_whom_the_avatar_answers() -> None:
+    def talk(*starts: float) -> Dyad:
+        events = tuple(Event("smile", "user", start, start + 2) for start in starts)
+        still = Performance(neutral(500), np.zeros(500 * 640, np.float32))
+        return Dyad(still, still, events, seed=0)
 
-
-def test_moment_wants_smiles_of_both() -> None:
-    # The stranger of conversation 0 is 2: only these two are in one clip. Its first: 10 s is 2.5 s before its end.
-    assert moment([alike(6.0, 6.5), alike(18.0), alike(10.0)], 500, 200) == (0, 125)
-    who, _ = moment([alike(18.0), alike(6.0, 6.5, 7.0), alike(9.5)], 500, 200)
-    assert who == 2, "both must smile; many smiles of one do not count"
-    assert moment([alike(3.0), alike(3.5)], 500, 200)[1] == 0, "smiles at once show nothing"
-    assert moment([[], []], 500, 200) == (0, 0)
-
-
-def test_moment_prefers_smiles_that_show() -> None:
-    faint, clear = alike(2.0, size=0.1), alike(14.0, size=0.6)
-    assert moment([faint + clear, alike(5.0, 17.0)], 500, 200)[1] >= 250
-
-
-def test_smiles_have_their_size() -> None:
-    dyad = simulate(12, 905, split="test", reactivity=1.0)
-    found = smiles_of(dyad)
-    assert found
-    for start, size in found:
-        at = round(start * 25)
-        track = dyad.user.face[:, FACE_INDEX["smile"]]
-        assert size == pytest.approx(np.ptp(track[max(0, at - 1) : at + 25]))
+    dyads = [talk(2.0), talk(6.0), talk(10.0)]  # the stranger of 2 is 1, of 1 is 0, of 0 is 2
+    own, other = np.zeros((2, 3, 500, FACE_DIM), np.float32)
+    smile = FACE_INDEX["smile"]
+    own[2, 265:300, smile] = 0.6  # answers its own user's smile at 10 s,
+    other[2, 165:200, smile] = 0.5  # and before the stranger that one's at 6 s
+    own[1, 165:200, smile] = other[1, 165:200, smile] = 0.9  # livelier, but the same before both
+    who, first = moment(dyads, own, other, 200)
+    assert who == 2
+    assert first / 25 + 1 <= 6.0
+    assert first / 25 + 5.5 >= 10.0
 
 
 @pytest.mark.usefixtures("few_pictures")
