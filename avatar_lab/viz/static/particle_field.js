@@ -1,7 +1,7 @@
 // Chapter 03: the same noise walks to the data, by several solvers side by side. States come as hundredths; between two
 // states a particle moves on a straight line over sigma, so that the slider may stop anywhere.
 
-const COLOURS = ["#4e79a7", "#f28e2b", "#e15759", "#59a14f", "#b07aa1"];
+const COLOURS = ["#5b8ec9", "#f28e2b", "#e15759", "#59a14f", "#b07aa1"];
 const EDGE = 340;
 
 export function render({ model, el }) {
@@ -153,16 +153,17 @@ export function render({ model, el }) {
         caption.append(head, `: a step takes two evaluations; ${s.nfe} is too few for one.`);
       } else {
         const { low, steps } = particles(c, states);
-        const where = s.sigma < 0.005 ? "landed" : `in step ${low + 1} of ${steps}`;
-        caption.append(head, `: ${steps} step${steps > 1 ? "s" : ""}, ${where}. It lands ${miss[name][s.nfe].toFixed(3)} away.`);
-        said.push([name, miss[name][s.nfe]]);
+        const all = `${steps} step${steps > 1 ? "s" : ""}`, far = miss[name][s.nfe];
+        caption.append(head, s.sigma < 0.005 ? `: ${all}, landed ${far.toFixed(3)} away.` : `: in step ${low + 1} of ${all}.`);
+        said.push([name, far]);
       }
       canvas.setAttribute("aria-label", caption.textContent);
     });
     const paid = `${s.nfe} evaluation${s.nfe > 1 ? "s" : ""} paid`;
-    if (said.length > 1) {
+    if (s.sigma >= 0.005) verdict.textContent = `${s.nfe} evaluation${s.nfe > 1 ? "s" : ""}. Press play, or drag to the face, to see who lands nearer.`;
+    else if (said.length > 1) {
       const [best, next] = [...said].sort((a, b) => a[1] - b[1]), factor = next[1] / best[1];
-      verdict.textContent = factor < 1.1 ? `${paid}: both land about as far off.` : `${paid}: ${best[0]} lands ${factor.toFixed(1)} times nearer to the exact flow.`;
+      verdict.textContent = factor < 1.15 ? `${paid}: both land about as far off.` : `${paid}: ${best[0]} lands ${factor.toFixed(1)} times nearer to the exact flow.`;
     } else verdict.textContent = `${paid}.`;
   }
 
