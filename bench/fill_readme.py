@@ -5,40 +5,24 @@ python bench/fill_readme.py --check   writes nothing; exits with 1 when a table 
 
 `first.json` fills "Measured", `parity.json` "The published model"; `paper_size_cpu.json`, `streaming.json`,
 `lab_prices.json` and `wav2vec2_context.json` fill "Speed and its price"; `evaluate_lab.json`, `preference.json` and
-`real_person.json` fill "Does it react?".
+`real_person.json` fill "Does it react?"; `latent.json` fills "Pixels in, pixels out".
 """
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 
+from readme_cells import machine_of, number, read, row, share
+from readme_latent import latent_table
+
 ROOT = Path(__file__).resolve().parents[1]
-README, RESULTS = ROOT / "README.md", ROOT / "bench" / "results"
+README = ROOT / "README.md"
 CARD = ROOT / "avatar_lab" / "weights" / "lab" / "MODEL_CARD.md"
 MARKS = {"aim": "aim", "floor": "floor", "missed": "**missed**"}
-
-
-def number(value: float) -> str:
-    """Write a number with three significant digits, and no more decimals than a reader wants."""
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def row(*cells: object) -> str:
-    """Write one row of a Markdown table."""
-    return f"| {' | '.join(str(cell) for cell in cells)} |"
-
-
-def machine_of(result: dict[str, Any]) -> str:
-    """Name the machine a result came from."""
-    machine = result["hardware"]
-    return (
-        f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']} on {machine['device']}"
-    )
 
 
 def first_table() -> str:
@@ -147,11 +131,6 @@ def parity_table() -> str:
         found = "none" if gaps[worst] == 0 else f"{gaps[worst]:.0e} ({worst})"
         lines.append(row(f"`{name}`", found))
     return "\n".join(lines)
-
-
-def share(numbers: dict[str, Any]) -> str:
-    """Write a mean with its interval, in per cent."""
-    return "{:.0f} % ({:.0f} to {:.0f})".format(*(100 * numbers[key] for key in ("mean", "low", "high")))
 
 
 def reaction_rows(scores: dict[str, Any]) -> list[tuple[str, str, float, float, float, bool]]:
@@ -314,21 +293,17 @@ def self_forcing_sentences() -> str:
     return textwrap.fill(said, 118)
 
 
-def read(name: str) -> dict[str, Any]:
-    """Read one result."""
-    return json.loads((RESULTS / name).read_text("utf-8"))
-
-
 TABLES = {
     "bench": first_table,
     "reaction": reaction_table,
     "parity": parity_table,
     "speed": speed_table,
     "self-forcing": self_forcing_sentences,
+    "latent": latent_table,
 }
 
 
-PAGES = {README: tuple(TABLES), CARD: ("reaction",)}
+PAGES = {README: tuple(TABLES), CARD: ("reaction", "latent")}
 
 
 def filled(page: Path) -> str:

@@ -261,8 +261,22 @@ def training_table(page: Page) -> str:
     return table(head, rows)
 
 
-def page_of_tables(report: Report) -> str:
-    """Return the page that sets the paper's figures beside ours."""
+SIDE_BY_SIDE: Final = """## Side by side
+
+One held-out conversation, from the first seed's trainings: the same user, voice and noise for all. Written by
+`bench/paper_strip.py`.
+
+```{image} images/paper_strip.png
+:alt: Nine moments around a smile of the user, drawn for the user, six variants and the true avatar.
+```
+
+```{image} images/paper_tracks.png
+:alt: Tracks of smile, jaw and pitch of the user, six variants and the true avatar; the user's smile is shaded.
+```"""
+
+
+def page_of_tables(report: Report, pictures: bool = False) -> str:
+    """Return the page that sets the paper's figures beside ours; `pictures`: with those of `paper_strip.py`."""
     page, s, machine = Page(report), report["settings"], report["hardware"]
     about = (
         f"Every variant trained from scratch: size `{s['size']}`, {s['steps']} steps, {s['hours']:g} hours of "
@@ -295,13 +309,16 @@ def page_of_tables(report: Report) -> str:
     blocks = ["# The paper's tables, in small", WARNINGS[report["mode"]], about, WORDS]
     for title, text, cells in parts:
         blocks += [f"## {title}", text, cells]
+        if title == "Main table" and pictures:
+            blocks.append(SIDE_BY_SIDE)
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def write_pages(report: Report, folder: Path) -> list[Path]:
     """Write both pages into `folder` and return where they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {"paper_tables.md": page_of_tables(report), "what_held.md": page_of_claims(report)}
+    pictures = all((folder / "images" / f"paper_{name}.png").is_file() for name in ("strip", "tracks"))
+    texts = {"paper_tables.md": page_of_tables(report, pictures), "what_held.md": page_of_claims(report)}
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
     return [folder / name for name in texts]

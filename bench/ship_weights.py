@@ -11,6 +11,11 @@
     python bench/lab_prices.py --json bench/results/lab_prices.json
     python bench/ship_weights.py runs/fast/generator.safetensors --scores bench/results/lab_prices.json
 
+    avatar-lab train lab-latent --out runs/latent
+    python bench/ship_weights.py runs/latent/generator.safetensors
+    python bench/latent.py --probe runs/probe
+    python bench/ship_weights.py runs/latent/generator.safetensors --scores bench/results/latent.json
+
 Weights that several commands led to name them all, in order: `--made-by COMMAND --made-by COMMAND`. They are written
 to `avatar_lab/weights/PRESET/`, distilled ones beside the others, with the preset's sampler of today (a distilled one
 keeps its own); the manifest entry holds sha256, commands, data, metrics and hardware.
@@ -26,8 +31,9 @@ from typing import Any
 
 from avatar_lab.cli.hardware import hardware
 from avatar_lab.config import preset
-from avatar_lab.model.avatar import FAST_FILE, GENERATOR_FILE, read
+from avatar_lab.model.avatar import FAST_FILE, GENERATOR_FILE, LATENT, read
 from avatar_lab.model.weights import WEIGHTS_DIR, load_tensors, record_in_manifest
+from avatar_lab.train.latent import HOURS as LATENT_HOURS
 from avatar_lab.train.recipes import CLIP_SECONDS, FURTHER_RECIPES, LIVELY, ONE_BRANCH_HOURS, RECIPES
 
 KEPT = ("lips", "smile_contingency", "smile_share_of_truth", "seams")
@@ -37,11 +43,13 @@ def entry(
     meta: dict[str, Any], commands: list[str], scores: dict[str, Any], data: str | None = None
 ) -> dict[str, Any]:
     """Return the manifest entry of a generator; `data` says what it learned from, if not as the recipe does."""
-    name = meta["config"]["name"]
+    name = LATENT if meta.get("latent") else meta["config"]["name"]
     fast = meta.get("one_branch", False)
     part = "--part one-branch " if fast else ""
-    hours = ONE_BRANCH_HOURS if fast else RECIPES[name].hours
+    hours = ONE_BRANCH_HOURS if fast else LATENT_HOURS if name == LATENT else RECIPES[name].hours
     source = "guidance of the shipped generator distilled on " if fast else ""
+    if name == LATENT:
+        source = "the shipped `lab`, trained further on pictures, drawn and read, of "
     own = f"avatar-lab train {name} {part}--steps {meta['steps']} --seed {meta['seed']}"
     return {
         "command": "; ".join(commands) or own,
@@ -54,12 +62,16 @@ def entry(
     }
 
 
-def scores_of(path: Path | None, fast: bool) -> dict[str, Any]:
-    """Read the scores of a generator from evaluate_lab.json, or of a distilled one from lab_prices.json."""
+def scores_of(path: Path | None, meta: dict[str, Any]) -> dict[str, Any]:
+    """Read the scores from evaluate_lab.json; of a distilled generator from lab_prices.json, of pixels latent.json."""
     if path is None:
         return {}
     found = json.loads(path.read_text("utf-8"))
-    if fast:
+    if meta.get("latent"):
+        return {key: found[key] for key in ("dyads", "contingency_kept")} | {
+            "pixels": found["paths"]["pixels"]
+        }
+    if meta.get("one_branch"):
         row = next(r for name, r in found["variants"].items() if "--fast" in name)
         return {key: row[key] for key in KEPT} | {"dyads": found["conversations"]}
     scores = found["scores"]
@@ -83,16 +95,17 @@ def main() -> None:
     parser.add_argument("--scores", type=Path, help="what avatar-lab evaluate or bench/lab_prices.py wrote")
     chosen = parser.parse_args()
     _, meta = load_tensors(chosen.weights)
-    fast = meta.get("one_branch", False)
-    target = WEIGHTS_DIR / meta["config"]["name"] / (FAST_FILE if fast else GENERATOR_FILE)
+    fast, latent = meta.get("one_branch", False), meta.get("latent", False)
+    folder = LATENT.replace("-", "_") if latent else meta["config"]["name"]
+    target = WEIGHTS_DIR / folder / (FAST_FILE if fast else GENERATOR_FILE)
     avatar = read(chosen.weights)
     if not fast:
         avatar = replace(avatar, config=replace(avatar.config, sampler=preset(avatar.config.name).sampler))
-    about = {key: meta[key] for key in ("steps", "seed", "minutes", "one_branch") if key in meta}
+    about = {key: meta[key] for key in ("steps", "seed", "minutes", "one_branch", "latent") if key in meta}
     if chosen.minutes is not None:
         about["minutes"] = meta["minutes"] = chosen.minutes
     avatar.save(target, about)
-    record_in_manifest(target, entry(meta, chosen.made_by, scores_of(chosen.scores, fast), chosen.data))
+    record_in_manifest(target, entry(meta, chosen.made_by, scores_of(chosen.scores, meta), chosen.data))
     print(f"shipped {target}")
 
 

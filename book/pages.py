@@ -99,6 +99,7 @@ def benchmarks() -> str:
     parts = {
         "bench": "On a laptop",
         "reaction": "Does it react?",
+        "latent": "Pixels in, pixels out",
         "speed": "Speed and its price",
     }
     lines = [
@@ -113,6 +114,8 @@ def benchmarks() -> str:
             raise ValueError(f"README.md has no part between <!-- {mark}:begin --> and <!-- {mark}:end -->.")
         inside = re.sub(r"!\[(.*?)\]\(book/", r"![\1](", table.group(1)).strip()
         lines += ["", f"## {title}", "", inside]
+        if mark == "latent":
+            lines += ["", "![A user's pictures, and the avatar's as decoded](images/latent.webp)"]
     return "\n".join(lines) + "\n"
 
 

@@ -70,8 +70,9 @@ def test_unknown_presets_devices_and_missing_weights_say_what_to_do(tmp_path: Pa
         avatars.load("lab", device="cpu", checkpoint=tmp_path / "none.safetensors")
 
 
-def test_shipped_weights_match_their_manifest() -> None:
-    manifest = avatars.WEIGHTS_DIR / "lab" / "manifest.json"
+@pytest.mark.parametrize("folder", ["lab", "lab_latent"])
+def test_shipped_weights_match_their_manifest(folder: str) -> None:
+    manifest = avatars.WEIGHTS_DIR / folder / "manifest.json"
     entries = json.loads(manifest.read_text("utf-8"))
     assert entries
     for name, entry in entries.items():
