@@ -5,7 +5,8 @@ python bench/fill_readme.py --check   writes nothing; exits with 1 when a table 
 
 `first.json` fills "Measured", `parity.json` "The published model"; `paper_size_cpu.json`, `streaming.json`,
 `lab_prices.json` and `wav2vec2_context.json` fill "Speed and its price"; `evaluate_lab.json`, `preference.json` and
-`real_person.json` fill "Does it react?"; `latent.json` fills "Pixels in, pixels out".
+`real_person.json` fill "Does it react?"; `latent.json` fills "Pixels in, pixels out"; `live.json`,
+`barge_in.json` and `marking.json` fill "How fast it answers".
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from readme_cells import machine_of, number, read, row, share
 from readme_latent import latent_table
+from readme_live import live_table
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -300,6 +302,7 @@ TABLES = {
     "speed": speed_table,
     "self-forcing": self_forcing_sentences,
     "latent": latent_table,
+    "live": live_table,
 }
 
 

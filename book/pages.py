@@ -99,6 +99,7 @@ def benchmarks() -> str:
     parts = {
         "bench": "On a laptop",
         "reaction": "Does it react?",
+        "live": "How fast it answers",
         "latent": "Pixels in, pixels out",
         "speed": "Speed and its price",
     }

@@ -238,7 +238,8 @@ def load(
         avatar = read(folder / file)
     else:
         raise CheckpointError(
-            f"No weights for {name!r} ship with this version. Train them with `avatar-lab train {name}` and pass checkpoint=FILE, or use the preset lab."
+            f"No weights for {name!r} ship with this version. Train them with "
+            f"`avatar-lab train {name}` and pass checkpoint=FILE, or use the preset lab."
         )
     drawing = WEIGHTS_DIR / config.name / AUTOENCODER_FILE
     if drawing.exists():

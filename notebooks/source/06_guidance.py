@@ -211,7 +211,8 @@ nb06.needed(needed)
 # the first is -1: not zero.</details>
 #
 # {{solution}}
-#
+
+# %% [markdown]
 # The sum never shows the network voice *and* user together: it adds two half-informed opinions. With the weights at 1,
 # the nested form is simply the network with all it knows, one run instead of three. That is why `lab` uses it.
 

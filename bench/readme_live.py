@@ -1,0 +1,95 @@
+"""What the live benches found, as the README says it: `live.json`, `barge_in.json`, `marking.json`."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import Any
+
+from readme_cells import RESULTS, machine_of, number, read, row
+
+
+def ms(value: float) -> str:
+    """Write milliseconds, whole ones."""
+    return f"{value:.0f} ms"
+
+
+def live_rows(found: dict[str, Any]) -> list[tuple[str, str, str, str, bool]]:
+    """Return (what, measured, floor, aim, floor reached) of a session in JupyterLab and Chromium."""
+    rows = []
+    for name, floors, aims in (
+        ("block", (350, 550), (250, 400)),
+        ("pyramid", (250, math.inf), (180, math.inf)),
+    ):
+        path = found[name]["path_ms"]
+        for key, floor, aim in zip(("p50", "p95"), floors, aims, strict=True):
+            if math.isfinite(floor):
+                what = f"{name}: from your picture to its answer, {key}"
+                rows.append((what, ms(path[key]), f"≤ {floor}", f"≤ {aim}", path[key] <= floor))
+    fps, mirror = found["block"]["shown_fps"], found["mirror"]["glass_to_glass_ms"]
+    rows.append(("pictures of the avatar a second", number(fps), "≥ 20", "", fps >= 20))
+    if "p50" in mirror:
+        rows.append(("mirror, pixel to pixel, p50", ms(mirror["p50"]), "≤ 150", "", mirror["p50"] <= 150))
+    offset = found["block"]["offset_ms"]
+    if offset["p50"] is not None:
+        inside = offset["p1"] >= -125 and offset["p99"] <= 45
+        measured = f"{offset['p1']:.0f} to {offset['p99']:.0f} ms"
+        rows.append(("picture against sound, p1 to p99", measured, "-125 to +45", "", inside))
+    heals = {
+        name: value["back_after_s"]
+        for name, value in found["block"]["heals_s"].items()
+        if value["back_after_s"]
+    }
+    worst = max(heals.values(), default=math.nan)
+    said = ", ".join(f"{value:.1f}" for value in heals.values())
+    rows.append(
+        (f"back in time after a stall of {', '.join(heals)} (s)", f"{said} s", "≤ 10", "", worst <= 10)
+    )
+    left = found["block"]["left_over"]
+    measured = f"{left['threads']} threads, {left['tracks']} camera tracks"
+    rows.append(("left over after Stop", measured, "0", "", not left["threads"] and not left["tracks"]))
+    if "memory" in found:
+        grown = found["memory"]["kernel_mb_an_hour"]
+        what = f"memory of the kernel, {found['memory']['minutes']:g} minutes"
+        rows.append((what, f"{grown:+.1f} MB an hour", "≤ 1", "", grown <= 1))
+    return rows
+
+
+def other_rows() -> list[tuple[str, str, str, str, bool]]:
+    """Return the rows of the benches that need no browser."""
+    rows = []
+    if (RESULTS / "barge_in.json").is_file():
+        found = read("barge_in.json")
+        stop, said = found["stops_ms"]["corpus"]["silence"], found["backchannels"]["all"]
+        measured = f"{ms(stop['p50'])}, {ms(stop['p95'])}"
+        rows.append(
+            ("you speak: its voice is silent after (p50, p95)", measured, "p95 ≤ 150", "", stop["p95"] <= 150)
+        )
+        taken = f"{said['taken']} of {said['said']}"
+        rows.append(('an "uh-huh" that takes the turn', taken, "0", "", said["taken"] == 0))
+    if (RESULTS / "marking.json").is_file():
+        for size, mark in read("marking.json")["sizes"].items():
+            levels = ", ".join(level.removeprefix("crf ") for level in mark["bits"])
+            bits = ", ".join(f"{100 * bits['mean']:.0f}" for bits in mark["bits"].values())
+            cost = f"{mark['cpu_ms']['a_frame']:.1f} ms a frame"
+            rows.append(
+                (f"the mark, {size} px: right bits at CRF {levels}", f"{bits} %; {cost}", "", "", True)
+            )
+    return rows
+
+
+def live_table() -> str:
+    """Return the live targets, and what was measured."""
+    if not (RESULTS / "live.json").is_file():
+        return "Not measured yet: `python bench/live.py --json bench/results/live.json` on an idle machine."
+    found = read("live.json")
+    lines = [row("what", "measured", "floor", "aim", "reached"), row(*["---"] * 5)]
+    for what, measured, floor, aim, reached in [*live_rows(found), *other_rows()]:
+        lines.append(row(what, measured, floor, aim, "yes" if reached else "**missed**" if floor else ""))
+    machine, seen = found["hardware"], ", ".join(filter(None, found["block"]["quality_seen"]))
+    said = (
+        f"JupyterLab, kernel, face tracker and headless Chromium {machine['browser']} with software rendering share "
+        f"one machine ({machine_of(found)}); a {machine['film']} on the fake camera; "
+        f"{found['block']['seconds'] / 60:.0f} minutes in block mode. Degraded meanwhile: {seen or 'nothing'}."
+    )
+    return "\n".join([*lines, "", textwrap.fill(said, 118)])
