@@ -1,10 +1,8 @@
 """Teach the shipped autoencoder's decoder to show what it is told, and put it into the weights file.
 
-    python bench/train_decoder.py --out runs/first --people 300
-    python bench/train_decoder.py --out runs/decoder --start runs/first/autoencoder.safetensors --steps 1800 \\
-        --read-back 1.5
+    python bench/train_decoder.py --out runs/decoder --people 300
     python bench/train_decoder.py --out runs/decoder --install avatar_lab/weights/lab/autoencoder.safetensors
-    python bench/autoencoder.py --weights avatar_lab/weights/lab/autoencoder.safetensors     # measure, note in manifest
+    python bench/autoencoder.py --record COMMANDS --json bench/results/autoencoder.json     # measure, note in manifest
 
 People are drawn once, into OUT/faces; run again to go on. They are neither in the other trainings nor held out.
 """

@@ -276,6 +276,29 @@ def speech_film(folder: Path, silence_s: float = 3.0) -> Media:
     return fake_media(folder, (picture for _ in range(25)), sound)
 
 
+class _Driver:
+    """Playwright, once for all browsers that are open: two at a time in one thread are not allowed."""
+
+    running: Any = None
+    borrowers = 0
+
+    @classmethod
+    def borrow(cls) -> Any:
+        from playwright.sync_api import sync_playwright
+
+        if cls.running is None:
+            cls.running = sync_playwright().start()
+        cls.borrowers += 1
+        return cls.running
+
+    @classmethod
+    def give_back(cls) -> None:
+        cls.borrowers -= 1
+        if cls.borrowers == 0:
+            cls.running.stop()
+            cls.running = None
+
+
 class Browser:
     """Chromium with a fake camera and microphone; a context manager."""
 
@@ -283,8 +306,6 @@ class Browser:
         self._media, self._allow, self._ask = media, allow, ask
 
     def __enter__(self) -> Browser:
-        from playwright.sync_api import sync_playwright
-
         flags = [
             "--use-fake-device-for-media-stream",
             f"--use-file-for-fake-video-capture={self._media.video}",
@@ -294,15 +315,14 @@ class Browser:
         ]
         if self._allow:
             flags.append("--use-fake-ui-for-media-stream")
-        self._driver = sync_playwright().start()
-        self._browser = self._driver.chromium.launch(
+        self._browser = _Driver.borrow().chromium.launch(
             executable_path=chromium(), ignore_default_args=["--mute-audio"], args=flags
         )
         return self
 
     def __exit__(self, *_: object) -> None:
         self._browser.close()
-        self._driver.stop()
+        _Driver.give_back()
 
     @property
     def version(self) -> str:
