@@ -31,8 +31,9 @@ $(BOOK)/.stamp: book/requirements.txt
 demo: $(STAMP)  ## the main job on the embedded sample: a user talks, the avatar answers
 	@$(BIN)/python -m avatar_lab demo
 
-test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest -n $(WORKERS)
+test: $(STAMP)  ## run the tests; those with a browser want the machine to themselves
+	$(BIN)/python -m pytest -n $(WORKERS) --ignore tests/browser
+	$(BIN)/python -m pytest -n 0 tests/browser
 
 lint: $(STAMP)  ## style, types and import rules
 	$(BIN)/ruff check .
