@@ -56,11 +56,11 @@ def test_twenty_seconds_with_a_camera(open_page: Any, wait_for: Any) -> None:
     report = stream(page, wait_for, 20)
     counts = report["counts"]
     assert counts["blocks"] > first["counts"]["blocks"] + 20
-    assert counts["frames"] > 60  # how many more is for bench/live.py to say
-    assert counts["seen"] > 15
+    assert counts["frames"] > 100
+    assert counts["seen"] > 50
     assert counts["most_ticks"] <= 3
     assert counts["most_wants"] <= 2
-    assert report["path"]["n"] > 0
+    assert report["path"]["n"] > 10
     assert report["sounding"]
     assert page.tracks() == 2
     page.stop()
