@@ -12,7 +12,8 @@ The JSON holds, for `block` and `pyramid`,
 
     path_ms         from the capture of a picture to the first shown one that could depend on it, by block
     answer_ms       the same for every picture that was sent: it includes the wait for its block
-    stages_ms       where the time went
+    stages_ms       where the time went, in the last 250 pieces; `draw` has all pictures of a piece, of which the
+                    path waits for the first two only
     quality         blocks by what was given up; underruns: times that nothing was left to play
     heals_s         after the reader, the mover or the road stood still for 0.2, 1 and 5 s: until the path is within
                     50 ms of its median again, and how far the first block that was begun then looked back. `jitter`:
@@ -164,6 +165,8 @@ class Page:
                 self._ticks.pop(message["seq"], None)
             elif message["type"] == "block":
                 self._lay(message)
+            elif message["type"] == "pictures":
+                continue
             else:
                 self.told.append(message)
 
@@ -287,15 +290,14 @@ def measure(avatar: Any, schedule: str, nfe: int, seconds: float, film: Path | N
         memory.append(resident_mb())
         hours = (time.perf_counter() - began) / 3600
         path, blocks = [p for _, p in page.path], list(page.blocks)
-        stages = {name for block in blocks for name in block["timing"]}
+        spent = session.stats()["stages"]
         report = {
             "nfe": nfe,
             "frames": blocks[0]["frames"],
             "blocks": len(blocks),
             "path_ms": both(path),
             "answer_ms": both(page.answer),
-            "stages_ms": {n: both([b["timing"].get(n, 0.0) for b in blocks]) for n in sorted(stages)},
-            "see_ms": session.stats()["stages"].get("see"),
+            "stages_ms": {name: {"p50": ms["p50_ms"], "p95": ms["p95_ms"]} for name, ms in spent.items()},
             "quality": dict(Counter(b["quality"] for b in blocks)),
             "underruns": page.underruns,
             "kilobytes_a_second": page.bytes_down / seconds / 1000,

@@ -1,7 +1,7 @@
 """From faces to the JPEGs of a live page: the avatar's picture, and the twin that mirrors the user.
 
-What is peculiar: another picture is put on between two pieces, and one that cannot be had leaves the old one on. A pose
-that is held is drawn once and sent as often as it is shown.
+What is peculiar: another picture is put on between two pieces, and one that cannot be had leaves the old one on. What
+is shown for several frames (a pose that is held, a machine that is late) is drawn once and sent as often.
 
 Notebook: 10 (real time).
 """
@@ -21,7 +21,7 @@ from avatar_lab.stream.live_settings import LiveSettings
 from avatar_lab.stream.meter import Meter
 
 TWIN, TWIN_SIZE = 1, 192
-TWIN_EVERY_MS: Final = 75.0  # every second picture: the twin is a mirror, not a film
+TWIN_EVERY_MS: Final = 95.0  # the twin is a mirror, not a film
 
 Pictures = Callable[[LiveSettings], Picture]
 
@@ -51,22 +51,23 @@ class Easel:
         """Return the settings with the picture that is on."""
         return replace(settings, picture=self._worn.picture, character=self._worn.character)
 
-    def twin(self, row: Float32[np.ndarray, "P"], captured_ms: float) -> tuple[bytes, ...]:
-        """Return the twin's JPEG, or nothing so shortly after the last one."""
-        if captured_ms - self._twin_at < TWIN_EVERY_MS:
+    def twin(
+        self, row: Float32[np.ndarray, "P"], captured_ms: float, *, late: bool = False
+    ) -> tuple[bytes, ...]:
+        """Return the twin's JPEG, or nothing so shortly after the last one; a machine that is late draws fewer."""
+        if captured_ms - self._twin_at < TWIN_EVERY_MS * (1 + late):
             return ()
         self._twin_at = captured_ms
         return (encode_jpeg(self._twin.draw(row)),)
 
     def draw(
-        self, face: Float32[np.ndarray, "n P"], meter: Meter, *, held: bool = False
+        self, face: Float32[np.ndarray, "n P"], meter: Meter, *, every: int = 1
     ) -> tuple[UInt8[np.ndarray, "n h w 3"], list[bytes]]:
-        """Return pictures of the avatar, as they are and as JPEG."""
+        """Return pictures of the avatar, as they are and as JPEG; one is drawn for `every` frames."""
         with meter.stage("draw"):
-            pictures = self._picture.draw_track(face[:1] if held else face)
+            drawn = self._picture.draw_track(face[::every])
         with meter.stage("encode"):
-            packed = [encode_jpeg(picture) for picture in pictures]
+            packed = [encode_jpeg(picture) for picture in drawn]
         self.shown = packed[-1]
-        if held:
-            return np.repeat(pictures, len(face), axis=0), packed * len(face)
-        return pictures, packed
+        shown = np.arange(len(face)) // every
+        return drawn[shown], [packed[i] for i in shown]

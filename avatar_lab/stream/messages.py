@@ -2,7 +2,8 @@
 
     seen     a picture was read: gives the page its credit back         [twin JPEG?]
     lost     a picture gave way to a newer one: its credit, too
-    block    a piece of the avatar, as it was asked for                 [JPEG for each frame, int16 sound]
+    block    a piece of the avatar, as it was asked for                 [JPEGs of its first frames, int16 sound]
+    pictures    the rest of its pictures, from frame `first` on        [JPEGs]
     notice   a sentence for the user
     ended    the session is over, and why
 
@@ -47,18 +48,20 @@ def block(
     face: Float32[np.ndarray, "n P"],
     samples: int,
     *,
+    pictures: int,
     captured: float,
     timing: dict[str, float],
     quality: str,
     nfe: int,
     turn: str,
 ) -> dict[str, Any]:
-    """Announce a piece of the avatar."""
+    """Announce a piece of the avatar, with its first `pictures`."""
     return {
         "type": "block",
         "seq": want.get("seq"),
         "captured": captured,
         "frames": len(face),
+        "pictures": pictures,
         "samples": samples,
         "timing": timing,
         "face": {"smile": face[:, _SMILE].tolist(), "nod": face[:, _PITCH].tolist()},
@@ -72,8 +75,23 @@ def held(want: Message, frames: int, *, captured: float, turn: str) -> dict[str,
     """Announce a piece in which nothing moves, in the place of one that failed."""
     none = np.zeros((0, len(FACE_INDEX)), np.float32)
     samples = frames * SAMPLES_PER_FRAME
-    message = block(want, none, samples, captured=captured, timing={}, quality=HOLDING, nfe=HOLD, turn=turn)
+    message = block(
+        want,
+        none,
+        samples,
+        pictures=frames,
+        captured=captured,
+        timing={},
+        quality=HOLDING,
+        nfe=HOLD,
+        turn=turn,
+    )
     return {**message, "frames": frames, "face": None}
+
+
+def pictures(want: Message, first: int, count: int) -> dict[str, Any]:
+    """Announce the pictures of a piece from its frame `first` on."""
+    return {"type": "pictures", "seq": want.get("seq"), "first": first, "pictures": count}
 
 
 def lost(tick: Message) -> dict[str, Any]:

@@ -35,6 +35,10 @@ class Meter:
         finally:
             self._open[name] = self._open.get(name, 0.0) + 1000 * (self.clock.now() - began)
 
+    def so_far(self) -> dict[str, float]:
+        """Return the stages of the current block as they stand."""
+        return dict(self._open)
+
     def lap(self) -> dict[str, float]:
         """Close the current block and return its stages with their `total`."""
         lap = self._open | {"total": sum(self._open.values())}

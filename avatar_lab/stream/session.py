@@ -29,13 +29,14 @@ from avatar_lab.clock import Clock, SystemClock
 from avatar_lab.config import FPS, SAMPLES_PER_FRAME
 from avatar_lab.errors import AvatarLabError, StreamError
 from avatar_lab.render.picture import make_picture
-from avatar_lab.stream import messages
-from avatar_lab.stream.degrade import HOLD, Degrade
+from avatar_lab.stream import admission, messages
+from avatar_lab.stream.degrade import FULL, HOLD, Degrade
 from avatar_lab.stream.easel import Easel, Pictures
-from avatar_lab.stream.live_settings import SESSIONS, LiveSettings, capacity, shaped
+from avatar_lab.stream.live_settings import LiveSettings, shaped
 from avatar_lab.stream.mailbox import FaceTrack, Line, Mailbox, SoundRing
 from avatar_lab.stream.meter import Meter
 from avatar_lab.stream.mover import Moved, Mover
+from avatar_lab.stream.piece import FIRST_PICTURES, Piece
 from avatar_lab.stream.roles import Emit, Message, Reader, Recorder, Silence, Speaker
 
 __all__ = ["Reader", "Recorder", "Session", "Silence", "Speaker"]
@@ -45,7 +46,6 @@ STALE_MS, CATCH_UP_S = 250.0, 0.1  # a face so much older than the newest pictur
 TOO_MANY_FAULTS: Final = 10  # in a row, of one kind: then the session is ended instead of failing on
 NOTICE_S: Final = 5.0  # faults of one kind are told once in this time
 PATHS: Final = 500
-_OPEN: weakref.WeakSet[Session] = weakref.WeakSet()
 _ROOM = threading.Lock()
 
 
@@ -100,7 +100,8 @@ class Session:
         self._face: np.ndarray | None = None  # the last one that was shown
         self._faults = {"hear": 0, "see": 0, "move": 0}
         self._told: dict[str, float] = {}
-        admit(self)  # late: a session that could not be made takes no place
+        with _ROOM:  # late: a session that could not be made takes no place
+            admission.enter(self)
         self._release = weakref.finalize(self, release, reader, self._speaker)
         self._release.atexit = False
         me, work = weakref.ref(self), {"see": self._box, "move": self._wants} if threads else {}
@@ -188,8 +189,8 @@ class Session:
             "path": None if path is None else {"p50_ms": float(path[0]), "p95_ms": float(path[1])},
             "dropped": self._counts["lost"],
             "buffer": self._buffered,
-            "nfe": self._degrade.nfe,
-            "quality": self._degrade.quality,
+            "nfe": self._degrade.level.nfe,
+            "quality": self._degrade.level.quality,
             "skipped_sound": self._sound.skipped,
         }
 
@@ -202,7 +203,7 @@ class Session:
             if thread is not threading.current_thread():
                 thread.join(10)
         with _ROOM:
-            _OPEN.discard(self)
+            admission.leave(self)
         if not any(thread.is_alive() for thread in self._threads):
             self._release()  # else it is in use: it is released when the last thread lets go of the session
         recorder, self.recorder = self.recorder, None
@@ -233,7 +234,8 @@ class Session:
         with meter.stage("twin"):
             self._track.add(captured, row)
             if row is not None:
-                twin = self._easel.twin(row, captured) if self.settings.twin else ()
+                late = self._degrade.level.quality != FULL
+                twin = self._easel.twin(row, captured, late=late) if self.settings.twin else ()
         with self._numbers:
             lap = meter.lap()
             lap["see"] = lap.pop("total")
@@ -253,17 +255,20 @@ class Session:
         message, came = asked
         try:
             self._turn_dials()
-            self._make(message, came)
+            piece = self._begin(message, came)
         except Exception:
             self._hold(message)
             raise
+        self._finish(piece)
         return True
 
-    def _make(self, message: Message, came: float) -> None:
-        meter, began = self._move_meter, self._clock.now()
-        nfe, quality, frames = self._degrade.nfe, self._degrade.quality, self._mover.frames
+    def _begin(self, message: Message, came: float) -> Piece:
+        """Make a piece and send it with its first pictures: they need not wait for the last ones."""
+        meter, frames = self._move_meter, self._mover.frames
+        nfe, every, quality = self._degrade.level
         if self._threads:  # after a stall, picture and wish come together
             self._track.catch_up(self._came - STALE_MS, CATCH_UP_S)
+        began = self._clock.now()
         rows, captured = self._track.newest(frames)
         heard = self._sound.take(frames * SAMPLES_PER_FRAME)
         voice, speaking = self._speaker.take(frames * SAMPLES_PER_FRAME)
@@ -274,29 +279,41 @@ class Session:
         else:
             moved = Moved(np.repeat(held[None], frames, axis=0), self._mover.hold(voice))
         self._face = moved.face[-1]
-        face = shaped(moved.face, self.settings)
-        pictures, packed = self._easel.draw(face, meter, held=held is not None)
-        recorder = self.recorder
-        if recorder is not None:
-            recorder.add(pictures, moved.voice)
-        took = 1000 * (self._clock.now() - began)
-        self._degrade.told(took, 1000 * frames / FPS)
-        with self._numbers:
-            lap = meter.lap()
-            lap |= {"wait": 1000 * (began - came), **moved.timing, "total": took}
+        every = frames if held is not None else every
+        piece = Piece(message, moved, shaped(moved.face, self.settings), every, came, began)
+        pictures, packed = self._easel.draw(piece.face[:FIRST_PICTURES], meter, every=every)
+        piece.drawn.append(pictures)
         self._counts["blocks"] += 1
         self._counts["held"] += held is not None
         content = messages.block(
             message,
-            face,
+            piece.face,
             len(moved.voice),
+            pictures=len(packed),
             captured=self._captured,
-            timing=dict(lap),
+            timing=piece.timing(meter.so_far(), self._clock.now()),
             quality=quality,
             nfe=nfe,
             turn=str(getattr(self._speaker, "state", "speaking" if speaking else "listening")),
         )
         self._emit(content, [*packed, messages.pcm(moved.voice)])
+        return piece
+
+    def _finish(self, piece: Piece) -> None:
+        """Draw the rest of a piece, and learn how long all of it took."""
+        rest = piece.face[FIRST_PICTURES:]
+        if len(rest):
+            pictures, packed = self._easel.draw(rest, self._move_meter, every=piece.every)
+            piece.drawn.append(pictures)
+            self._emit(messages.pictures(piece.message, FIRST_PICTURES, len(packed)), packed)
+        recorder = self.recorder
+        if recorder is not None:
+            recorder.add(np.concatenate(piece.drawn), piece.moved.voice)
+        with self._numbers:
+            lap = self._move_meter.lap()
+            lap |= piece.timing(lap, self._clock.now())
+        if len(piece.face) > 1:  # a single picture is all there is: nothing of it can be given up
+            self._degrade.told(lap["total"], 1000 * len(piece.face) / FPS)
 
     def _hold(self, message: Message) -> None:
         """Answer for a piece that failed: the last picture, in silence."""
@@ -372,16 +389,3 @@ def release(reader: Reader, speaker: Speaker) -> None:
         reader.close()
     finally:
         getattr(speaker, "stop", lambda: None)()
-
-
-def admit(session: Session) -> None:
-    """Enter a session in the list of open ones; raise StreamError when it is full."""
-    most = capacity()
-    with _ROOM:
-        running = sum(not other.is_over for other in _OPEN)
-        if running >= most:
-            raise StreamError(
-                f"{running} live sessions are open, and this machine can carry {most}. Stop another one first "
-                f"(or set {SESSIONS} to a larger number before the kernel starts)."
-            )
-        _OPEN.add(session)

@@ -210,8 +210,8 @@ def test_a_mirror_shows_the_cameras_event(lab: Any, face: Any, tmp_path: Any) ->
         page.shut_kernel()
         page.close()
         assert not page.errors
-    assert seen["events"] >= 4
-    assert seen["delays"]  # on a busy machine most events are over before a picture shows them
+    assert seen["events"] >= 10
+    assert len(seen["delays"]) >= seen["events"] // 2
     assert all(0 < delay < 1300 for delay in seen["delays"])
 
 

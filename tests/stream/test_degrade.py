@@ -4,102 +4,125 @@ from __future__ import annotations
 
 import pytest
 
-from avatar_lab.stream.degrade import HOLD, MOST_PATIENCE, PATIENCE, Degrade
+from avatar_lab.stream.degrade import (
+    BEFORE_HOLD,
+    FEWER,
+    FULL,
+    HOLD,
+    HOLD_PATIENCE,
+    HOLDING,
+    MOST_HOLD_PATIENCE,
+    MOST_PATIENCE,
+    PATIENCE,
+    SPARSE,
+    Degrade,
+)
+
+
+def tell(plan: Degrade, compute_ms: float, times: int = 1) -> None:
+    for _ in range(times):
+        plan.told(compute_ms, 200)
 
 
 def test_quality_goes_soon_and_comes_back_slowly() -> None:
     plan = Degrade(8)
-    assert (plan.nfe, plan.quality) == (8, "full")
-    steps = []
-    plan.told(190, 200)
-    plan.told(20, 200)
-    for _ in range(8):
-        plan.told(190, 200)
-        steps.append(plan.nfe)
-    assert steps == [8, 4, 4, 2, 2, HOLD, HOLD, HOLD], "one late block is a hiccup, two are load"
-    assert plan.quality == "holding"
-    for _ in range(PATIENCE - 1):
-        plan.told(1, 200)
-    assert plan.nfe == HOLD
-    plan.told(1, 200)
-    assert plan.nfe == 2
-    for _ in range(200):
-        plan.told(120, 200)  # neither late nor calm
-    assert plan.nfe == 2
+    assert plan.level == (8, 1, FULL)
+    levels = []
+    tell(plan, 190)
+    tell(plan, 20)
+    for _ in range(10):
+        tell(plan, 190)
+        levels.append(plan.level)
+    few, fewest, sparse, hold = (4, 1, FEWER), (2, 1, FEWER), (2, 2, SPARSE), (HOLD, 1, HOLDING)
+    expected = [(8, 1, FULL), few, few, fewest, fewest, *[sparse] * BEFORE_HOLD, hold]
+    assert levels == expected, "one late block is a hiccup, two in a row are load"
+    tell(plan, 1, HOLD_PATIENCE)
+    assert plan.level == sparse, "an avatar that holds its pose tries to move again after a second"
+    tell(plan, 1, PATIENCE - 1)
+    assert plan.level == sparse
+    tell(plan, 1)
+    assert plan.level == fewest
+    tell(plan, 150, 200)  # neither late nor calm
+    assert plan.level == fewest
 
 
 @pytest.mark.parametrize("wish", [1, 2, 3, 16])
 def test_any_wish_ends_in_holding(wish: int) -> None:
     plan = Degrade(wish)
-    for _ in range(10):
-        plan.told(1000, 200)
-    assert plan.nfe == HOLD
+    tell(plan, 1000, 10)
+    assert plan.level.nfe == HOLD
     plan.wish(8)
-    for _ in range(6):
-        plan.told(1000, 200)
-    assert plan.nfe == HOLD
+    tell(plan, 1000, 12)
+    assert plan.level.nfe == HOLD
 
 
 def test_between_late_and_calm_nothing_changes() -> None:
     plan = Degrade(8)
-    for _ in range(2):
-        plan.told(190, 200)
-    assert plan.nfe == 4
-    for _ in range(500):
-        plan.told(150, 200)
-    assert plan.nfe == 4
+    tell(plan, 190, 2)
+    assert plan.level.nfe == 4
+    tell(plan, 150, 500)
+    assert plan.level.nfe == 4
 
 
 def test_calm_blocks_count_between_others_but_not_across_a_late_one() -> None:
     plan = Degrade(8)
-    for _ in range(2):
-        plan.told(190, 200)
-    for _ in range(10):
-        plan.told(50, 200)
-    plan.told(190, 200)
+    tell(plan, 190, 2)
+    tell(plan, 50, 10)
+    tell(plan, 190)
     for _ in range(PATIENCE - 1):
-        plan.told(50, 200)
-        plan.told(150, 200)
-    assert plan.nfe == 4
-    plan.told(50, 200)
-    assert plan.nfe == 8
+        tell(plan, 50)
+        tell(plan, 150)
+    assert plan.level.nfe == 4
+    tell(plan, 50)
+    assert plan.level.nfe == 8
+
+
+def waits_at(plan: Degrade, below: str, too_much_ms: float) -> list[int]:
+    """Return how many blocks it stays at a level each time, where the one above is too much."""
+    waits, here = [], 0
+    for _ in range(2000):
+        if plan.level.quality == below:
+            here += 1
+            tell(plan, 5)
+        else:
+            waits.append(here)
+            here = 0
+            tell(plan, too_much_ms)
+    return [w for w in waits if w]
 
 
 def test_a_level_up_that_fails_is_tried_later_and_later() -> None:
-    """The machine can hold, but cannot move: it must not flicker between the two for ever."""
-    plan, waits, held = Degrade(1), [], 0
-    for _ in range(1000):
-        if plan.nfe == HOLD:
-            held += 1
-            plan.told(5, 200)
-        else:
-            if held:
-                waits.append(held)
-            held = 0
-            plan.told(500, 200)
-    assert [w for w in waits if w][:4] == [PATIENCE, 2 * PATIENCE, 4 * PATIENCE, 8 * PATIENCE]
+    """The machine draws every other picture, and no more: it must not flicker for ever."""
+    plan = Degrade(1)
+    waits = waits_at(plan, SPARSE, 500)
+    assert waits[:4] == [PATIENCE, 2 * PATIENCE, 4 * PATIENCE, 8 * PATIENCE]
     assert max(waits) == MOST_PATIENCE
-    for _ in range(MOST_PATIENCE + 1):
-        plan.told(5, 200)
-    assert plan.nfe == 1
-    for _ in range(PATIENCE + 1):
-        plan.told(5, 200)
-    for _ in range(2):
-        plan.told(500, 200)
-    for _ in range(PATIENCE):
-        plan.told(5, 200)
-    assert plan.nfe == 1, "a level up that held makes the next one quick again"
+    tell(plan, 5, MOST_PATIENCE + 1)
+    assert plan.level.quality == FULL
+    tell(plan, 5, PATIENCE + 1)
+    tell(plan, 500, 2)
+    tell(plan, 5, PATIENCE)
+    assert plan.level.quality == FULL, "a level up that held makes the next one quick again"
+
+
+def test_nobody_stands_still_for_long() -> None:
+    """The machine can hold, but cannot move: it tries after a second, and at least every five."""
+    waits = waits_at(Degrade(1), HOLDING, 500)
+    assert waits[:4] == [HOLD_PATIENCE, 2 * HOLD_PATIENCE, 4 * HOLD_PATIENCE, MOST_HOLD_PATIENCE]
+    assert max(waits) == MOST_HOLD_PATIENCE
 
 
 def test_a_pyramid_has_no_fewer_steps_to_fall_back_on() -> None:
     plan = Degrade(8, fewer=False)
     for _ in range(2):
         plan.told(79, 80)
-    assert (plan.nfe, plan.quality) == (HOLD, "holding")
+    assert plan.level == (8, 2, SPARSE)
+    for _ in range(BEFORE_HOLD):
+        plan.told(79, 80)
+    assert plan.level == (HOLD, 1, HOLDING)
     plan.wish(8, fewer=True)
-    assert (plan.nfe, plan.quality) == (8, "full"), "another schedule is another load"
-    for _ in range(2):
-        plan.told(190, 200)
-    assert (plan.nfe, plan.quality) == (4, "fewer steps")
+    assert plan.level == (8, 1, FULL), "another schedule is another load"
+    tell(plan, 190, 2)
+    assert plan.level == (4, 1, FEWER)
     plan.wish(16, fewer=True)
-    assert plan.nfe == 8, "another wish is not another load"
+    assert plan.level.nfe == 8, "another wish is not another load"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ import pytest
 
 from avatar_lab.clock import FakeClock
 from avatar_lab.data.face import neutral
-from avatar_lab.stream import session as module
+from avatar_lab.stream import admission as module
+from avatar_lab.stream.degrade import MOST_HOLD_PATIENCE
 from avatar_lab.stream.live_settings import LiveSettings
 from avatar_lab.stream.mover import Moved
 from avatar_lab.stream.session import Session
@@ -189,13 +191,19 @@ class Steps:
         return voice
 
 
+class Gone:
+    """The last session to leave: whoever is still in the room has been forgotten."""
+
+    is_over = True
+
+
 @pytest.fixture(autouse=True)
 def _room(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AVATAR_LAB_SESSIONS", "99")
     gc.collect()
-    module._OPEN.clear()
     yield
     module._OPEN.clear()
+    module.leave(Gone())
 
 
 def opened(
@@ -284,7 +292,9 @@ def test_a_machine_that_is_too_slow_gives_up_steps_and_keeps_the_present() -> No
     assert page.path(page.now() - 4000) < before + 400
     mover.ms = 150.0
     page.run(20)
-    assert page.qualities[-80:].count("holding") > 60
+    held = [len(list(run)) for quality, run in groupby(page.qualities[-80:]) if quality == "holding"]
+    assert sum(held) > 50, "most of the time nothing can be made"
+    assert max(held) <= MOST_HOLD_PATIENCE, "and yet it tries again and again"
     mover.ms = 8.0
     page.run(60)
     assert page.qualities[-1] == "full"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import tracemalloc
 import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ from avatar_lab.data.face import FACE_DIM, FACE_INDEX, neutral
 from avatar_lab.errors import ConfigError, StreamError
 from avatar_lab.model.avatar import Avatar, build
 from avatar_lab.motion.space import default_space
-from avatar_lab.stream import session as module
+from avatar_lab.stream import admission as module
 from avatar_lab.stream.jpeg import decode_jpeg, encode_jpeg
 from avatar_lab.stream.live_settings import LiveSettings, shaped
 from avatar_lab.stream.mover import AvatarMover, MirrorMover, Moved
@@ -91,13 +93,19 @@ class Page:
         return [m for m in self.sent if m["type"] == kind]
 
 
+class Gone:
+    """The last session to leave: whoever is still in the room has been forgotten."""
+
+    is_over = True
+
+
 @pytest.fixture(autouse=True)
 def _room(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AVATAR_LAB_SESSIONS", "2")
     gc.collect()
-    module._OPEN.clear()
     yield
     module._OPEN.clear()
+    module.leave(Gone())
 
 
 @pytest.fixture(scope="module")
@@ -175,14 +183,43 @@ def test_a_block_carries_its_pictures_its_sound_and_its_times() -> None:
     session.want({"seq": 7})
     clock.advance(0.03)
     session.move_once()
-    block, buffers = page.of("block")[0], page.buffers[-1]
-    assert block["seq"] == 7
-    assert len(buffers) == block["frames"] + 1
+    block, rest = page.of("block")[0], page.of("pictures")[0]
+    buffers, others = page.buffers[-2:]
+    assert (block["seq"], rest["seq"]) == (7, 7)
+    assert (block["frames"], block["pictures"], rest["first"], rest["pictures"]) == (5, 2, 2, 3)
+    assert len(buffers) == block["pictures"] + 1
+    assert len(others) == rest["pictures"]
     assert len(buffers[-1]) == 2 * block["samples"] == 2 * 5 * SAMPLES_PER_FRAME
     assert block["timing"]["wait"] == pytest.approx(30)
     assert block["timing"]["total"] == pytest.approx(16)
     assert block["quality"] == "full"
     assert len(block["face"]["smile"]) == 5
+
+
+def test_a_machine_that_is_late_draws_one_picture_for_two_frames() -> None:
+    clock = FakeClock()
+    session, page, _ = opened(Slow(clock, 200.0), clock=clock)
+    for seq in range(7):
+        session.want({"seq": seq})
+        session.move_once()
+    assert page.of("block")[-1]["quality"] == "fewer pictures"
+    first, rest = (page.buffers[page.sent.index(page.of(kind)[-1])] for kind in ("block", "pictures"))
+    assert first[0] == first[1]
+    assert rest[0] == rest[1]
+    assert len(rest) == 3
+
+
+def test_the_process_is_frugal_while_somebody_is_live() -> None:
+    before = cv2.getNumThreads(), sys.getswitchinterval()
+    session, _, _ = opened()
+    other, _, _ = opened()
+    assert cv2.getNumThreads() == 1
+    assert sys.getswitchinterval() < before[1]
+    session.stop()
+    assert cv2.getNumThreads() == 1, "another one is live"
+    other.stop()
+    other.stop()
+    assert (cv2.getNumThreads(), sys.getswitchinterval()) == before
 
 
 def test_a_slow_machine_gives_up_steps_then_motion_and_comes_back() -> None:
@@ -200,7 +237,8 @@ def test_a_slow_machine_gives_up_steps_then_motion_and_comes_back() -> None:
     assert [b["nfe"] for b in run(4)] == [8, 8, 4, 4]
     assert page.of("block")[-1]["quality"] == "fewer steps"
     mover.ms = 200.0
-    held = run(6)
+    held = run(9)
+    assert [b["quality"] for b in held][2:8] == 2 * ["fewer steps"] + 4 * ["fewer pictures"]
     assert held[-1]["quality"] == "holding"
     assert held[-1]["nfe"] == 0
     mover.ms = 1.0
@@ -216,7 +254,8 @@ def test_dials_turn_between_two_pieces(avatar: Avatar) -> None:
         assert session.move_once(), name
     blocks = page.of("block")
     assert [b["frames"] for b in blocks[2:6]] == [5, 2, 2, 2]
-    assert all(2 * b["samples"] == len(sent[-1]) for b, sent in zip(blocks, page.buffers, strict=False))
+    sounds = [sent[-1] for m, sent in zip(page.sent, page.buffers, strict=True) if m["type"] == "block"]
+    assert all(2 * b["samples"] == len(sound) for b, sound in zip(blocks, sounds, strict=True))
     with pytest.raises(ConfigError, match=r"nfe must lie in 1\.\.16"):
         session.change("nfe", 99)
     with pytest.raises(ConfigError, match="no live setting 'colour'"):
@@ -327,7 +366,7 @@ def test_a_piece_that_failed_is_answered_and_does_not_hide_behind_a_reader_that_
     assert (bad["seq"], bad["frames"], bad["quality"], bad["nfe"]) == (2, 5, "holding", 0)
     assert bad["captured"] == good["captured"] == 40.0, "nothing newer is shown"
     sent = page.buffers[page.sent.index(bad)]
-    assert sent[0] == page.buffers[page.sent.index(good)][4]
+    assert sent[0] == page.buffers[page.sent.index(page.of("pictures")[0])][-1]
     assert [len(b) for b in sent[5:]] == [2 * bad["samples"]] == [2 * 5 * SAMPLES_PER_FRAME]
     assert "ZeroDivisionError" in page.of("notice")[0]["text"]
     for seq in range(3, 20):

@@ -54,6 +54,35 @@ class ToSixteen extends AudioWorkletProcessor {
 registerProcessor("to-sixteen", ToSixteen);
 `;
 
+/** Runs in a worker: squares and packs a picture at once. In the page, browsers pack only when they have nothing else to do. */
+const PACKER = `
+let canvas = null;
+onmessage = async ({ data: { frame, side, quality } }) => {
+  canvas = canvas || new OffscreenCanvas(side, side);
+  const edge = Math.min(frame.displayWidth, frame.displayHeight);
+  const left = (frame.displayWidth - edge) / 2;
+  const top = (frame.displayHeight - edge) / 2;
+  canvas.getContext("2d", { alpha: false }).drawImage(frame, left, top, edge, edge, 0, 0, side, side);
+  frame.close();
+  const blob = await canvas.convertToBlob({ type: "image/jpeg", quality });
+  const jpeg = await blob.arrayBuffer();
+  postMessage(jpeg, [jpeg]);
+};
+`;
+
+/** Make a worker of a text, or null where the page may not have one. */
+function workerOf(text) {
+  if (!globalThis.Worker || !globalThis.VideoFrame || !globalThis.OffscreenCanvas) return null;
+  const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  try {
+    return new Worker(address);
+  } catch (error) {
+    return null; // the page forbids it
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}
+
 /** The camera: `open`, `grab` a JPEG with its time, `close`. */
 class Camera {
   constructor(video) {
@@ -63,6 +92,7 @@ class Camera {
     this.newest = null; // {captured, number} of the picture that the video shows
     this.taken = 0;
     this.handle = 0;
+    this.packer = this.packed = null;
   }
 
   async open() {
@@ -77,6 +107,8 @@ class Camera {
       ? new OffscreenCanvas(CAMERA_SIDE, CAMERA_SIDE)
       : make("canvas", { width: CAMERA_SIDE, height: CAMERA_SIDE });
     this.context = this.canvas.getContext("2d", { alpha: false });
+    this.packer = workerOf(PACKER);
+    if (this.packer) this.packer.onerror = () => this.pageMustPack();
     this.watch();
   }
 
@@ -101,18 +133,41 @@ class Camera {
       this.taken = this.newest.number;
       captured = this.newest.captured;
     }
+    const jpeg = this.packer ? await this.packAside() : await this.packHere();
+    return jpeg ? { jpeg, captured } : null;
+  }
+
+  packAside() {
+    const frame = new VideoFrame(this.video, { timestamp: 0 });
+    return new Promise((done) => {
+      this.packed = done;
+      this.packer.onmessage = (message) => done(message.data);
+      this.packer.postMessage({ frame, side: CAMERA_SIDE, quality: CAMERA_QUALITY }, [frame]);
+    });
+  }
+
+  async packHere() {
     const { videoWidth: w, videoHeight: h } = this.video;
     const side = Math.min(w, h);
     this.context.drawImage(this.video, (w - side) / 2, (h - side) / 2, side, side, 0, 0, CAMERA_SIDE, CAMERA_SIDE);
     const blob = this.canvas.convertToBlob
       ? await this.canvas.convertToBlob({ type: "image/jpeg", quality: CAMERA_QUALITY })
       : await new Promise((done) => this.canvas.toBlob(done, "image/jpeg", CAMERA_QUALITY));
-    return blob ? { jpeg: await blob.arrayBuffer(), captured } : null;
+    return blob ? blob.arrayBuffer() : null;
+  }
+
+  /** The worker failed: from now on the page packs, and whoever waits for a picture gets none. */
+  pageMustPack() {
+    if (this.packer) this.packer.terminate();
+    this.packer = null;
+    if (this.packed) this.packed(null);
+    this.packed = null;
   }
 
   close() {
     if (this.handle && this.video.cancelVideoFrameCallback) this.video.cancelVideoFrameCallback(this.handle);
     for (const track of this.stream ? this.stream.getTracks() : []) track.stop();
+    this.pageMustPack();
     this.stream = null;
     this.newest = null;
     this.video.srcObject = null;

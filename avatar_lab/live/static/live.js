@@ -80,7 +80,7 @@ class LiveView {
     this.showCamera(false);
     part.message_until = 0;
     this.waiting("");
-    this.drawer = setInterval(() => this.drawGlass(), 100);
+    this.drawer = setInterval(() => this.drawGlass(), 150);
     this.status();
     part.stop.focus({ preventScroll: true });
   }

@@ -9,6 +9,8 @@
 const MARGIN_MS = 30; // beyond the time a block takes to come
 const MARGIN_MOST_MS = 160;
 const SHOW_EARLY_MS = 25; // pictures a little before their sound: people forgive +45 / -125 ms
+const REFRESH_MS = 12; // a picture is drawn at the screen's next refresh
+const COMING_S = 0.12;
 const FADE_S = 0.02; // a voice that is cut off ends within this
 
 /** Seconds on the sound card's clock; on the page's clock where no sound can be played. */
@@ -81,6 +83,7 @@ class Player {
     this.silent_before = 0; // blocks below this number keep quiet: the user has cut in
     this.starved = false;
     this.running = false;
+    this.line = Promise.resolve(); // messages are worked off in turn
     this.quiet = false;
     this.face = null;
   }
@@ -92,12 +95,18 @@ class Player {
     this.end = this.clock.now();
     this.running = true;
     this.pump = setInterval(() => this.wantMore(), 8);
-    const draw = () => {
-      if (!this.running) return;
-      this.show();
-      this.frame = requestAnimationFrame(draw);
-    };
-    draw();
+    this.follow();
+  }
+
+  /** Look at the queue again when its next picture is due: a screen that is asked to refresh for nothing costs a core. */
+  follow() {
+    if (!this.running) return;
+    this.show();
+    const next = this.queue.length ? this.queue[0].at : this.end;
+    const left = (next - this.clock.heard()) * 1000 - SHOW_EARLY_MS - REFRESH_MS;
+    const again = () => (this.frame = requestAnimationFrame(() => this.follow()));
+    if (left > 0) this.waiting = setTimeout(again, Math.min(left, FRAME_MS));
+    else again();
   }
 
   renewGain() {
@@ -125,7 +134,8 @@ class Player {
     if (buffered <= 0 && !this.starved && this.counts.blocks) {
       this.starved = true;
       this.counts.underruns += 1;
-      this.margin = Math.min(MARGIN_MOST_MS, this.margin + 15);
+      // A mirror comes picture by picture, without a voice: no gap can be heard, and waiting would only make it late.
+      if (this.block_ms > FRAME_MS) this.margin = Math.min(MARGIN_MOST_MS, this.margin + 15);
     }
     if (buffered + this.wanted.size * this.block_ms >= this.lead()) return;
     this.wanted.set(this.next, now);
@@ -133,32 +143,59 @@ class Player {
     this.next += 1;
   }
 
-  /** Take in one block: JPEGs and int16 sound. */
-  async take(message, pictures, sound) {
+  /** Take in one block: int16 sound, and JPEGs of its first frames; `more` brings the others. In turn, as they come. */
+  take(message, pictures, sound) {
     const arrived = performance.now();
     const asked = this.wanted.get(message.seq);
     this.wanted.delete(message.seq);
     if (asked !== undefined) this.taken.push(arrived - Math.max(asked, this.last_arrival), arrived);
     this.last_arrival = arrived;
     this.margin = Math.max(MARGIN_MS, this.margin - 0.5);
+    this.line = this.line.then(() => this.add(message, pictures, sound, arrived));
+  }
+
+  more(message, pictures) {
+    this.last_arrival = performance.now(); // only now can the kernel turn to the next block
+    this.line = this.line.then(() => this.complete(message, pictures));
+  }
+
+  decode(pictures) {
+    const bitmap = (jpeg) => createImageBitmap(new Blob([jpeg], { type: "image/jpeg" })).catch(() => null);
+    return Promise.all(pictures.map(bitmap));
+  }
+
+  closeAll(bitmaps) {
+    for (const bitmap of bitmaps) if (bitmap) bitmap.close();
+  }
+
+  async add(message, pictures, sound, arrived) {
     this.block_ms = message.frames * FRAME_MS; // a pyramid comes in smaller pieces
-    const bitmaps = await Promise.all(
-      pictures.map((jpeg) => createImageBitmap(new Blob([jpeg], { type: "image/jpeg" })).catch(() => null)),
-    );
-    if (!this.running) {
-      for (const bitmap of bitmaps) if (bitmap) bitmap.close();
-      return;
-    }
+    const bitmaps = await this.decode(pictures);
+    if (!this.running) return this.closeAll(bitmaps);
     const now = this.clock.now();
     const begin = Math.max(this.end, now + 0.01);
     const block = { message, arrived, begin, told: false, fresh: this.starved };
     this.starved = false;
     this.end = begin + (message.frames * FRAME_MS) / 1000;
     this.lay(sound, begin, message.seq < this.silent_before);
-    bitmaps.forEach((bitmap, index) => {
-      this.queue.push({ at: begin + (index * FRAME_MS) / 1000, bitmap, index, block });
-    });
+    for (let index = 0; index < message.frames; index += 1) {
+      const bitmap = bitmaps[index] || null;
+      this.queue.push({ at: begin + (index * FRAME_MS) / 1000, bitmap, coming: index >= bitmaps.length, index, block });
+    }
     this.counts.blocks += 1;
+  }
+
+  /** Put the rest of a block's pictures where they belong; one whose time is over is let go. */
+  async complete(message, pictures) {
+    const bitmaps = await this.decode(pictures);
+    for (const frame of this.queue) {
+      const bitmap = bitmaps[frame.index - message.first];
+      if (frame.block.message.seq !== message.seq || !frame.coming || !bitmap) continue;
+      frame.bitmap = bitmap;
+      frame.coming = false;
+      bitmaps[frame.index - message.first] = null;
+    }
+    this.closeAll(bitmaps);
   }
 
   lay(sound, begin, quiet) {
@@ -198,7 +235,7 @@ class Player {
   show() {
     const heard = this.clock.heard() + SHOW_EARLY_MS / 1000;
     let due = null;
-    while (this.queue.length && this.queue[0].at <= heard) {
+    while (this.queue.length && this.queue[0].at <= heard && !this.onItsWay(this.queue[0], heard)) {
       if (due) {
         this.counts.late += 1;
         this.pass(due);
@@ -221,6 +258,11 @@ class Player {
     this.pass(due);
   }
 
+  /** A picture that is still being drawn is waited for, a moment. */
+  onItsWay(frame, heard) {
+    return frame.coming && heard - frame.at < COMING_S;
+  }
+
   tell(frame, now) {
     this.face = frame;
     if (frame.block.told) return;
@@ -240,6 +282,7 @@ class Player {
   stop() {
     this.running = false;
     clearInterval(this.pump);
+    clearTimeout(this.waiting);
     cancelAnimationFrame(this.frame);
     for (const source of this.sources) {
       source.onended = null;

@@ -4,6 +4,10 @@
 // (three in flight), blocks come down on request. Whatever ends the session - Stop, a reload, a kernel that fell
 // silent, a tab long hidden - passes through `stop`, which lets go of camera, microphone, timers and sound.
 
+const LOOKING = 0.4; // of a core
+const LOOK_MOST_MS = 120;
+const DRAWN_MS = 150; // the kernel's statistics need not hear of every picture
+
 class LiveSession {
   constructor(model, part, glass, user, on) {
     this.model = model;
@@ -16,6 +20,9 @@ class LiveSession {
     this.ticks = new Map(); // seq -> {captured, sent, capture}
     this.path = []; // captures that no shown picture depends on yet
     this.seen = null;
+    this.looked = new Recent(4000); // ms that the tracker took
+    this.look_again = 0;
+    this.drawn_at = 0;
     this.seq = 0;
     this.sent = 0;
     this.counts = { ticks: 0, seen: 0, lost: 0, blocks: 0, refused: 0, most_ticks: 0, most_wants: 0 };
@@ -100,6 +107,7 @@ class LiveSession {
         this.counts.lost += 1;
       },
       block: () => this.block(content, buffers),
+      pictures: () => this.player.more(content, buffers),
       cut: () => this.player.cut(),
       user_sound: () => this.userSound(content, buffers),
       notice: () => this.on.message(content.text, content.level),
@@ -122,10 +130,11 @@ class LiveSession {
     this.timers.push(setInterval(() => this.tick(), FRAME_MS));
   }
 
-  /** 25 times a second: one picture and the sound since the last, when a credit is free. */
+  /** Up to 25 times a second: one picture and the sound since the last, when a credit is free. */
   async tick() {
     if (this.state !== "running" || this.grabbing) return;
     const now = performance.now();
+    if (now < this.look_again) return;
     for (const [seq, tick] of this.ticks) if (now - tick.sent > 4000) this.ticks.delete(seq);
     if (this.ticks.size >= TICKS_IN_FLIGHT) {
       this.counts.refused += 1;
@@ -156,11 +165,18 @@ class LiveSession {
     this.sendTick(picture ? picture.captured : now, sound.length, has, buffers);
   }
 
+  /** Milliseconds between two looks at the user: looking may take a part of a core, and leaves the rest to the answer. */
+  pace() {
+    const usual = this.looked.at(0.5);
+    return clamp(Number.isFinite(usual) ? usual / LOOKING : 0, FRAME_MS, LOOK_MOST_MS) - FRAME_MS / 2;
+  }
+
   sendTick(captured, samples, has, buffers) {
     const sent = performance.now();
     const seq = this.seq;
     this.seq += 1;
     this.ticks.set(seq, { captured, sent, capture: sent - captured });
+    this.look_again = sent + this.pace();
     this.counts.most_ticks = Math.max(this.counts.most_ticks, this.ticks.size);
     this.counts.ticks += 1;
     this.path.push(captured);
@@ -185,6 +201,7 @@ class LiveSession {
       const kernel = track + (t.draw_ms || 0) + (t.wait_ms || 0);
       const road = Math.max(0, (now - tick.sent - kernel) / 2);
       this.seen = { capture: tick.capture, uplink: road, track };
+      this.looked.push(track, now);
     }
     this.part.twin_note.hidden = content.found !== false;
     if (content.found !== false) this.glass.point("user", content.face, content.captured);
@@ -205,8 +222,8 @@ class LiveSession {
   block(content, buffers) {
     if (this.state !== "running") return;
     this.counts.blocks += 1;
-    const pictures = buffers.slice(0, content.frames);
-    const last = buffers[content.frames];
+    const pictures = buffers.slice(0, content.pictures);
+    const last = buffers[content.pictures];
     const sound = last && last.byteLength
       ? new Int16Array(last.buffer.slice(last.byteOffset, last.byteOffset + last.byteLength))
       : null;
@@ -217,7 +234,10 @@ class LiveSession {
 
   /** The first picture of a block is on the screen: how old is the newest thing it could depend on? */
   drawn({ message, arrived }, at) {
-    this.send({ type: "drawn", seq: message.seq, captured: message.captured, drawn: at });
+    if (at - this.drawn_at >= DRAWN_MS) {
+      this.drawn_at = at;
+      this.send({ type: "drawn", seq: message.seq, captured: message.captured, drawn: at });
+    }
     const face = message.face;
     for (let i = 0; face && i < message.frames; i += 1) {
       this.glass.point("avatar", { smile: face.smile[i], nod: face.nod[i] }, at + i * FRAME_MS);
