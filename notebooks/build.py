@@ -4,8 +4,8 @@ One source (py:percent, valid Python) makes two notebooks, both without outputs:
 
 - in a code cell, the lines between `# solution >>>` and `# learner >>>` go to the solution, the lines between
   `# learner >>>` and `# <<<` (each behind `# ~ `, so that the source stays runnable) go to the learner;
-- a Markdown cell that holds `{{solution}}` becomes a folded box with the solution of the exercise before it in the
-  learner's notebook, and vanishes from the solution;
+- in a Markdown cell, `{{solution}}` becomes a folded box with the solution of the exercise before it in the learner's
+  notebook; the solution keeps only what comes after it, for hints are of no use there;
 - `{{timing}}` becomes a line with the minutes of reading, running and exercises, from book/timings.json (written by
   bench/notebooks.py). A source without that mark gets the line at the end of its first Markdown cell. Without the
   file, or without the notebook in it, there is no line: nothing is guessed.
@@ -129,7 +129,7 @@ def build(
         elif PLACEHOLDER in cell.source:
             texts = {
                 "learner": cell.source.replace(PLACEHOLDER, folded(last)),
-                "solution": "",
+                "solution": cell.source.split(PLACEHOLDER)[-1].strip("\n"),
             }
         make = (
             nbformat.v4.new_code_cell

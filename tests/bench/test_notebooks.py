@@ -58,6 +58,19 @@ def test_what_was_not_measured_is_not_guessed(build: ModuleType, tmp_path: Path,
     assert "timing" not in first_cells(build, tmp_path, MARKED, report)["learner"]
 
 
+def test_a_solution_drops_the_hints_and_keeps_what_follows_them(build: ModuleType, tmp_path: Path) -> None:
+    stub = "# %%\n# solution >>>\nx = 1\n# learner >>>\n# ~ x = ...\n# <<<\n"
+    path = tmp_path / "07_x.py"
+    path.write_text(
+        SOURCE + stub + "# %% [markdown]\n# A hint.\n#\n# {{solution}}\n#\n# And so on.\n", "utf-8"
+    )
+    last = {kind: made.cells[-1].source for kind, made in build.build(path, {}).items()}
+    assert last["solution"] == "And so on."
+    assert last["learner"].startswith("A hint.")
+    assert "x = 1" in last["learner"]
+    assert last["learner"].endswith("And so on.")
+
+
 def test_short_runs_and_notebooks_without_exercises(build: ModuleType) -> None:
     quick = {"seconds": 20.0, "read_minutes": 3, "exercise_minutes": 0}
     line = build.timing_line("07_x", {**REPORT, "notebooks": {"07_x": quick}})
