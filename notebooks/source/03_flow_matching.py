@@ -78,7 +78,6 @@ FACE = torch.tensor(
 SHARE = torch.tensor([4.0, 1.0, 1.0, 2.0])  # outline, eyes, mouth
 
 
-# %%
 def smiley(count):
     """Return points of a face (count, 1, 2), and the part each belongs to."""
     part = torch.multinomial(SHARE, count, replacement=True, generator=rng)
@@ -133,7 +132,8 @@ nb03.training_pair(training_pair)
 # %% [markdown]
 # <details><summary>Hint 1</summary>A level is one number a frame; <code>sigma[..., None]</code> has the shape (b, t, 1) and
 # multiplies all numbers of its frame.</details>
-# <details><summary>Hint 2</summary>Derive $(1-\sigma)\,m + \sigma\,\varepsilon$ by $\sigma$. Nothing of $\sigma$ is left.</details>
+# <details><summary>Hint 2</summary>Differentiate $(1-\sigma)\,m + \sigma\,\varepsilon$ with
+# respect to $\sigma$. Nothing of $\sigma$ is left.</details>
 #
 # {{solution}}
 
@@ -186,7 +186,7 @@ plt.show()
 
 # %%
 class Field(torch.nn.Module):
-    """v(noisy, sigma), every frame by itself: (b, t, d), (b, t) -> (b, t, d)."""
+    """v(noisy, sigma): (b, t, d), (b, t) -> (b, t, d), frame by frame."""
 
     def __init__(self, dim, width):
         super().__init__()
@@ -473,7 +473,6 @@ motion = torch.from_numpy(np.concatenate([space.encode(f) for f in faces]))
 motion = motion[torch.randperm(len(motion), generator=rng)][:, None]
 print("motion", tuple(motion.shape))
 
-# %%
 torch.manual_seed(0)
 steps, width = (600, 96) if FAST else (2000, 128)
 mover = Field(18, width)
@@ -535,7 +534,6 @@ def draw(frames):
     return np.hstack([puppet.draw(face)[6:106, 14:114] for face in tracks])
 
 
-# %%
 shown = [row for row in rows if row[0] != "Heun" and row[1] != 4]
 same = lively(shown[-2][2][-1])  # the same noise in all rows of Euler's
 figure, axes = plt.subplots(len(shown), 1, figsize=(9, 1.15 * len(shown)))
@@ -573,15 +571,14 @@ for axis, (name, v) in zip(axes, mixed.items(), strict=True):
     axis.set(title=name, xlim=(-6, 6), ylim=(-6, 6), aspect="equal")
 plt.show()
 
-# %% [markdown]
-# **You should see** a face, an explosion, and a blob. The third is the dangerous one: it has about the right size. The package
-# therefore has one convention, one name for it, and refuses tables that run backwards:
-
-# %%
 try:
     sample(field, noise, full_sequence(1, 4).flip(0))
 except al.AvatarLabError as error:
     print(type(error).__name__, "-", error)
+
+# %% [markdown]
+# **You should see** a face, an explosion, and a blob. The third is the dangerous one: it has about the right size. The package
+# therefore has one convention, one name for it, and refuses tables that run backwards: that is the last line.
 
 # %% [markdown]
 # ## Into the library

@@ -165,9 +165,8 @@ def clean_pass(sampler, plan, motion, rounds):
     return sampler.remember(plan, motion)
 
 
-# %%
 def stream(sampler, blocks=BLOCKS, keep=clean_pass):
-    """Return the motion of `blocks` blocks, and what is remembered after each."""
+    """Return the motion of `blocks` blocks, and the memory after each."""
     memory, made, memories = sampler.start(), [], []
     for b in range(blocks):
         now, rounds = slice(b * B, (b + 1) * B), []
@@ -217,7 +216,6 @@ def ready(tokens, level=0.5):
     return tokens.expand(len(three), -1, -1), sampler.table.at(sigma)
 
 
-# %%
 def step_ms(tokens, setting):
     """Return the fastest of five network calls, in milliseconds."""
     inputs, times = ready(tokens), []
@@ -238,7 +236,6 @@ def without_cache(end, frames):
     return step_ms(motion[:, window], setting)
 
 
-# %%
 def with_cache(b):
     """Time a step of block `b` that sees its past through the cache."""
     memory = memories[b - 1] if b else sampler.start()
@@ -389,12 +386,11 @@ for start in range(0, len(user.face), B):
     live.append(engine.step(*block_inputs(user, voice, start, B)).motion)
 print("bit for bit:", np.array_equal(np.concatenate(live), film.motion))
 
-# %%
 kilobytes = sum(x.numel() * x.element_size() for x in saved.values()) / 1e3
 print(f"what was saved: {len(saved)} tensors, {kilobytes:.0f} kB, as follows")
-for part in ("ears", "condition", "recent", "memory", "noise"):
-    names = [name for name in saved if name.startswith(part)]
-    print(f"  {part:<10}{len(names):>3} tensors")
+for part in dict.fromkeys(name.split(".")[0] for name in saved):
+    names = [name for name in saved if name.split(".")[0] == part]
+    print(f"  {part:<10}{len(names):>3}")
 
 # %% [markdown]
 # **You should see** `True`, and about a megabyte. That is the whole avatar: what its ears, its condition and its motion remember,
@@ -417,7 +413,6 @@ def masked(kind):
     return BlockSampler(other, three, Grid(levels, levels), reference)
 
 
-# %%
 def half_noisy(b):
     """Return frames up to the end of block `b`; that block is half noise."""
     frames, now = motion[:, : (b + 1) * B].clone(), slice(b * B, (b + 1) * B)
@@ -437,7 +432,6 @@ def remembered(sampler, blocks, keep=clean_pass):
     return memory
 
 
-# %%
 def through_cache(sampler, memory, b):
     """Return the velocity of block `b`, its past seen through a cache."""
     plan = sampler.plan(memory, condition[:, b * B : (b + 1) * B], B)
@@ -460,7 +454,6 @@ def gap(one, other):
     return float((one - other).abs().max() / other.abs().max())
 
 
-# %%
 for kind in SELF_MASKS:
     one = masked(kind)
     cached = through_cache(one, remembered(one, 5), 5)
@@ -552,7 +545,6 @@ for name, keep in ways.items():
     jerk = streams[name].diff(n=3, dim=0).abs().mean()
     print(f"{name:<17}{gap(seen, right):>19.1%}{jerk:>21.3f}")
 
-# %%
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.3), sharey=True)
 for axis, (name, made) in zip(axes, streams.items(), strict=True):
     face = avatar.face_space.decode(made.numpy())
