@@ -59,7 +59,8 @@ print(al.doctor().verdict)
 # %%
 avatar = al.load("lab", device="cpu")
 encoder, size = avatar.generator.condition, avatar.config.generator
-frames = 25
+torch.manual_seed(SEED)
+frames = 50
 user_motion = torch.randn(1, frames, size.motion_dim)
 user_audio = torch.randn(1, frames, size.audio_dim)
 avatar_audio = torch.randn(1, frames, size.audio_dim)
@@ -95,7 +96,9 @@ plt.show()
 
 # %% [markdown]
 # **You should see** nothing before frame 10: the encoder is causal. The *published* one is not; inside its window each
-# frame sees the others' future. That is fine for a film and impossible for a conversation.
+# frame sees the others' future. That is fine for a film and impossible for a conversation. The tall bars stand five frames
+# apart, up to frame 40: besides attention, each frame is handed the user's motion of 0, 5, 10 ... 30 frames ago, side by
+# side (`user_lags`). A reaction's delay need not be searched for. The other frames notice through attention, a little.
 
 # %% [markdown]
 # ## Dropping what is known
@@ -153,12 +156,12 @@ nb06.dropout(drop)
 #
 # ### Exercise 2: combine
 #
-# *Medium, 10 minutes.* Write both.
+# *Medium, 10 minutes.* Write both: `form` is `"sum"` or `"nested"`.
 
 
 # %% tags=["exercise"]
 def combine(v, w_a, w_u, form):
-    """Return the guided velocity; v["a", "u"] is v(a, u), v["0", "0"] v(0, 0)."""
+    """Return the guided velocity; v["a", "0"] is v(a, 0), and so on."""
     # solution >>>
     nothing, voice = v["0", "0"], v["a", "0"]
     if form == "sum":
@@ -297,7 +300,8 @@ guidance_pad(
 )
 
 # %% [markdown]
-# **You should see** lips vanish when the voice's dial is at 0, and reactions vanish when the user's is. Between, each dial
+# **You should see** lips vanish when the voice's dial is at 0, and reactions vanish when the user's is. (The fast mode has
+# four squares only, and none at 0: there, reactions are small where the user's dial is at 1.) Between, each dial
 # does what it says - and beyond some point only exaggerates: an avatar that grins at twice what a person would is not twice
 # as good. The shipped `lab` weights use 2 and 4. With so few conversations these numbers are rough; `avatar-lab evaluate`
 # gives intervals.
