@@ -475,8 +475,8 @@ print(f"unseen people:     correlation {score(strangers):.2f}")
 #
 # The library helps, and does not replace an answer. Camera pictures stay on your machine: `ingest` and the live widget turn
 # them into a face track (chapter 11), and nothing is written but the files you name. Films that are saved say in
-# their metadata that they were generated, and carry an invisible mark where their pictures are large enough; `avatar-lab verify FILM` reads both. Everything in
-# this course can be done without recording anybody; even the six voices are synthetic, made from a CC0 voice.
+# their metadata that they were generated, and carry an invisible mark where their pictures are large enough;
+# `avatar-lab verify FILM` reads both. Everything in this course can be done without recording anybody; even the six voices are synthetic, made from a CC0 voice.
 
 # %% [markdown]
 # ## Into the library

@@ -123,7 +123,7 @@ nb04.mask(block_lookahead_frames)
 
 # %% tags=["exercise"]
 def reachable(mask, depth):
-    """Return (n, n), True where row i can know of column j after `depth` layers."""
+    """Return (n, n): can row i know of column j after `depth` layers?"""
     # solution >>>
     found = mask
     for _ in range(depth - 1):
@@ -219,6 +219,10 @@ for i, j in ((5, 2), (105, 102), (5, 3)):
         for x, at in ((query, i), (key, j))
     )
     print(f"frames {i:3} and {j:3}: score {(q * k).sum():.4f}")
+
+# %% [markdown]
+# **You should see** the same score for the first two pairs, which are three frames apart, early and late (the last digit is
+# rounding; chapter 07 comes back to it), and another one for the third pair.
 
 # %% [markdown]
 # ## A network that begins by doing nothing

@@ -53,8 +53,9 @@ print(al.doctor().verdict)
 # %% [markdown]
 # ## One level for each block
 #
-# $$\mathcal L = \mathbb E\;\big\lVert v_\theta(m_\sigma, \sigma, c) - (\varepsilon - m) \big\rVert, \qquad
-# \sigma \text{ uniform, one a block, independent across blocks}$$
+# $$\mathcal L = \mathbb E\;\big\lVert v_\theta(m_\sigma, \sigma, c) - (\varepsilon - m) \big\rVert$$
+#
+# Here $\sigma$ is uniform, one level a block, independent across blocks; $c$ is what the network knows besides: voice and user.
 #
 # ### Exercise 1: block-shared levels
 #
@@ -80,7 +81,7 @@ from avatar_lab.check import nb05
 nb05.block_sigma(block_sigma)
 
 # %% [markdown]
-# <details><summary>Hint 1</summary>Draw `(batch, blocks)` numbers, then give each to all frames of its block.</details>
+# <details><summary>Hint 1</summary>Draw <code>(batch, blocks)</code> numbers, then give each to all frames of its block.</details>
 # <details><summary>Hint 2</summary><code>repeat_interleave(block, dim=1)</code> repeats; then cut to
 # <code>[:, :frames]</code>.</details>
 #
@@ -129,7 +130,8 @@ tables = {
 for name, table in tables.items():
     first = int((table[:, 0] > 0).sum())
     print(
-        f"{name:<8}{len(table) - 1:>3} evaluations; first frame clean after {first}"
+        f"{name:<8}{len(table) - 1:>3} evaluations;",
+        f"first frame clean after {first}",
     )
 interactive(
     "schedule_animator",
@@ -202,7 +204,8 @@ avatar, report = train(
     progress=False,
 )
 print(
-    f"{report.steps} steps in {60 * report.minutes:.0f} s, loss {report.metrics['loss']:.3f}"
+    f"{report.steps} steps in {60 * report.minutes:.0f} s,",
+    f"loss {report.metrics['loss']:.3f}",
 )
 
 # %%
@@ -214,8 +217,8 @@ log = [
 ]
 plt.figure(figsize=(5, 2.2))
 plt.plot([row["step"] for row in log], [row["loss"] for row in log])
-plt.axhline(2.0, color="grey", lw=0.8)
-plt.text(0, 2.03, " predicting nothing", fontsize=8, color="grey")
+plt.axhline(2.0, color="grey", lw=0.8, label="predicting nothing")
+plt.legend(fontsize=8, frameon=False)
 plt.xlabel("step")
 plt.ylabel("loss")
 plt.show()
@@ -250,7 +253,8 @@ for name, face in faces.items():
         0, 1
     ]
     print(
-        f"{name:<10} jaw against the truth: r = {r:+.2f}; open while speaking {jaw[said].mean():.2f}"
+        f"{name:<10} jaw against the truth: r = {r:+.2f};",
+        f"open while speaking {jaw[said].mean():.2f}",
     )
 
 # %% [markdown]
@@ -269,7 +273,7 @@ rng_np = np.random.default_rng(0)
 
 
 def continued(bias, back, frames=1500):
-    """Return a stream that is off by `bias` each frame, and pulled back by `back`."""
+    """Return a stream, off by `bias` a frame and pulled back by `back`."""
     x = np.zeros(frames)
     for t in range(1, frames):
         x[t] = (1 - back) * x[t - 1] + bias + 0.02 * rng_np.standard_normal()

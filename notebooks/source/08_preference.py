@@ -256,8 +256,9 @@ plt.show()
 #
 # $$D(m) = \big\lvert v^* - v_\theta(m_\sigma, \sigma, c)\big\rvert_1 - \big\lvert v^* - v_\text{ref}(m_\sigma, \sigma, c)\big\rvert_1$$
 #
-# $$\mathcal L_\text{DPO} = \operatorname{mean}_\text{frames}\; -\log\operatorname{sigmoid}\big(-\beta\,[D(m_w) - D(m_l)]\big),
-# \qquad \mathcal L = \mathcal L_\text{DF} + \lambda\,\mathcal L_\text{DPO}$$
+# $$\mathcal L_\text{DPO} = \operatorname{mean}_\text{frames}\; -\log\operatorname{sigmoid}\big(-\beta\,[D(m_w) - D(m_l)]\big)$$
+#
+# It is added to the loss of diffusion forcing: $\mathcal L = \mathcal L_\text{DF} + \lambda\,\mathcal L_\text{DPO}$.
 #
 # ### Exercise 2: the loss
 #
@@ -445,7 +446,8 @@ for beta, (_, rows, _) in runs.items():
     print(
         f"beta {beta:>5.0f}: margin {1000 * last['margin']:5.1f}e-3, accuracy "
         f"{last['accuracy']:.0%}, winner's error "
-        f"{1000 * last['winner_change']:+5.1f}e-3, saturated {last['saturated']:.0%}"
+        f"{1000 * last['winner_change']:+5.1f}e-3, "
+        f"saturated {last['saturated']:.0%}"
     )
 
 # %%
@@ -538,8 +540,10 @@ print(
 # %% [markdown]
 # ## Break it on purpose
 #
-# Classic mistake 2, in numbers. Give the members of a pair different noise - and to see what that alone does, let them be *the same motion*.
-# Whatever the policy has learned, the gap of a motion with itself is zero.
+# The four classic mistakes were: (1) the mean inside the log-sigmoid; (2) different noise or sigma for the two members; (3) a reference
+# that is the policy itself; (4) a condition that is dropped inside a pair. Here is the second one, in numbers. Give the members of a
+# pair different noise - and to see what that alone does, let them be *the same motion*. Whatever the policy has learned, the gap of a
+# motion with itself is zero.
 
 # %%
 module = runs[BETAS[-1]][0]
@@ -564,9 +568,8 @@ def gaps_with(other, same_noise):
 for name, other in (("itself", won), ("its loser", losing)):
     for same in (True, False):
         size = 1000 * gaps_with(other, same).abs().mean()
-        print(
-            f"against {name:<10} {'one noise' if same else 'two noises'}: mean |gap| {size:5.1f}e-3"
-        )
+        noises = "one noise" if same else "two noises"
+        print(f"against {name:<10} {noises}: mean |gap| {size:5.1f}e-3")
 
 # %% [markdown]
 # **You should see** a gap of exactly zero with one noise, and with two a gap about half as large as that of a real pair: luck, which the

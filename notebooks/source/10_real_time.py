@@ -66,7 +66,8 @@ for name, ms in stages.items():
 print("real-time factor", round(reaction.timing["rtf"], 2))
 
 # %%
-parts = {name: ms["p50_ms"] for name, ms in stages.items() if name != "total"}
+order = ("see", "listen", "condition", "denoise", "remember", "draw")
+parts = {name: stages[name]["p50_ms"] for name in order}
 waiting = avatar.config.generator.block * FRAME_MS
 figure, axis = plt.subplots(figsize=(7, 1.2))
 left = 0.0
@@ -85,7 +86,8 @@ plt.show()
 #
 # *Easy, 10 minutes.* A picture is captured at the end of frame `k` of a block (k = 0 is the first). When the block is
 # complete it travels for `transport_ms`, is computed, and its answer is shown. Frames last 40 ms. How old is the picture
-# when the first answer appears that could depend on it?
+# when the first answer appears that could depend on it? (Chapter 00 counted from the *beginning* of the first frame, one
+# frame earlier.)
 
 
 # %% tags=["exercise"]
@@ -126,7 +128,7 @@ axis.axvline(5, color="grey", lw=0.8)
 axis.text(5.3, 400, "lab")
 axis.axvline(10, color="grey", lw=0.8)
 axis.text(10.3, 400, "paper")
-axis.set(xlabel="frames in a block", ylim=(0, 520))
+axis.set(xlabel="frames in a block", ylabel="ms; %", ylim=(0, 520))
 axis.legend(fontsize=8)
 plt.show()
 

@@ -14,7 +14,7 @@
 # # 11 · Talk to it
 #
 # Everything so far, at once: your camera and your microphone, the avatar, and a glass box that shows where the milliseconds
-# go. Run the three cells below and press a button. No camera? A recorded user is one click away.
+# go. Run the two cells below and press a button. No camera? A recorded user is one click away.
 #
 # **Before you start:** pictures and sound go from this page to the kernel that you started, and nowhere else. Nothing is
 # stored. The avatar is a computer program, and its picture says so.
@@ -40,8 +40,8 @@ print(al.doctor().verdict)
 # %% [markdown]
 # ## The demo
 #
-# **Predict first:** smile for two seconds, then be serious. After how long will the avatar smile? (People take about 0.7 s.)
-# Then start to speak while it speaks: what will it do?
+# **Predict first:** smile for two seconds, then be serious. After how long will the avatar smile? (The people of chapter 01
+# take about 0.6 s.) Then start to speak while it speaks: what will it do?
 
 # %%
 from avatar_lab.live import LiveAvatar
