@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,18 @@ def arguments_of(about: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def plain(value: Any) -> Any:
+    """Return the value with null for every number that JSON cannot write: NaN and the infinities."""
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def emit(report: dict[str, Any], path: Path | None) -> None:
     """Write `report` as JSON."""
-    text = json.dumps(report, indent=2) + "\n"
+    text = json.dumps(plain(report), indent=2, allow_nan=False) + "\n"
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")

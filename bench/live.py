@@ -15,7 +15,8 @@ the machine, and pictures are drawn in software. The JSON holds
                       0.3 s late (`jitter`)
     barge_in          hush_ms: from the first loud sound of the fake microphone to the end of the fade of the avatar's
                       voice, in the page; the avatar was speaking. missed: it spoke on for a second
-    memory            only with `--memory-minutes N` (the target: 30): megabytes of kernel and page, and their slopes
+    memory            only with `--memory-minutes N` (the target: 30): megabytes of kernel, page (its JavaScript heap)
+                      and page process (all that Chromium holds for it), and their slopes
     mirror            glass_to_glass_ms: pixel to pixel, with a mirror in the place of the model
     left_over         threads of the session and tracks of the camera after Stop
 """
@@ -194,7 +195,7 @@ def heal(page: Any, what: str, seconds: float, usual_ms: float) -> dict[str, flo
     over = figures["now"] - 12_000
     path = np.array([p for p in figures["path"] if p[0] > over - 1000 * seconds]).reshape(-1, 2)
     if len(path) == 0:
-        return {"back_after_s": float("nan")}
+        return {"back_after_s": float("nan")}  # written as null: not within ten seconds
     # The first picture after a stall is the oldest one; after a jitter, time counts from its end.
     worst = int(path[:, 1].argmax())
     end = float(path[worst, 0]) if what == "_stall" else over
@@ -254,6 +255,15 @@ def barge_in(harness: Any, lab: Any, folder: Path, seconds: float) -> dict[str, 
     return {"hush_ms": spread(delays), "missed": missed, "beginnings": len(heard["onsets"])}
 
 
+def page_mb() -> float:
+    """Return the resident megabytes of the largest page that Chromium holds, graphics and all."""
+    import psutil
+
+    pages = [p.info for p in psutil.process_iter(["cmdline", "memory_info"])]
+    found = [p["memory_info"].rss for p in pages if "--type=renderer" in " ".join(p["cmdline"] or ())]
+    return max(found, default=0) / 1e6
+
+
 def memory(lab: Any, browser: Any, minutes: float) -> dict[str, Any]:
     """Let a session run for long; return what kernel and page hold, and how fast it grows after a warm-up."""
     page = browser.page(lab, lab.notebook("memory", [CELL.format("")]))
@@ -264,17 +274,19 @@ def memory(lab: Any, browser: Any, minutes: float) -> dict[str, Any]:
     while time.monotonic() - began < 60 * minutes:
         time.sleep(LOOK_S)
         heap = page.tab.evaluate(FIGURES_HEAP)
-        rows.append((time.monotonic() - began, float(page.execute(MEMORY)), float(heap or 0.0)))
+        rows.append((time.monotonic() - began, float(page.execute(MEMORY)), float(heap or 0.0), page_mb()))
     page.stop()
     page.shut_kernel()
     page.close()
-    times, kernel, heaps = (list(column) for column in zip(*rows, strict=True))
+    times, kernel, heaps, pages = (list(column) for column in zip(*rows, strict=True))
     return {
         "minutes": minutes,
         "kernel_mb": kernel[-1],
         "kernel_mb_an_hour": slope(times, kernel),
         "page_heap_mb": heaps[-1],
         "page_heap_mb_an_hour": slope(times, heaps),
+        "page_process_mb": pages[-1],
+        "page_process_mb_an_hour": slope(times, pages),
     }
 
 
