@@ -26,10 +26,15 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def emit(report: dict[str, Any], path: Path | None) -> None:
-    """Write `report` as JSON."""
+def keep(report: dict[str, Any], path: Path | None) -> str:
+    """Write what has been measured so far as JSON, where a file is named; return it."""
     text = json.dumps(plain(report), indent=2, allow_nan=False) + "\n"
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
-    sys.stdout.write(text)
+    return text
+
+
+def emit(report: dict[str, Any], path: Path | None) -> None:
+    """Write `report` as JSON, to the file and to the screen."""
+    sys.stdout.write(keep(report, path))

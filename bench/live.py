@@ -33,7 +33,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from emit import arguments_of, emit
+from emit import arguments_of, emit, keep
 
 from avatar_lab.cli.hardware import hardware
 
@@ -320,27 +320,24 @@ def main() -> None:
     if why := harness.missing():
         raise SystemExit(f"bench/live.py: {why}")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    film = "real person" if harness.FILM.is_file() else "drawn person"
+    report: dict[str, Any] = {"hardware": {**hardware(), "load_before": os.getloadavg()[0], "film": film}}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with harness.Lab(folder) as lab:
             with harness.Browser(harness.face_film(folder / "face")) as browser:
-                report: dict[str, Any] = {
-                    "hardware": {
-                        **hardware(),
-                        "browser": browser.version,
-                        "load_before": os.getloadavg()[0],
-                        "film": "real person" if harness.FILM.is_file() else "drawn person",
-                    },
-                    "block": session(harness, lab, browser, "", 60 * arguments.minutes),
-                    "pyramid": session(
-                        harness, lab, browser, "schedule='pyramid', nfe=4", min(60 * arguments.minutes, 120)
-                    ),
-                }
+                report["hardware"]["browser"] = browser.version
+                report["block"] = session(harness, lab, browser, "", 60 * arguments.minutes)
+                keep(report, arguments.json)
+                seconds = min(60 * arguments.minutes, 120)
+                report["pyramid"] = session(harness, lab, browser, "schedule='pyramid', nfe=4", seconds)
+                keep(report, arguments.json)
                 if arguments.memory_minutes > 0:
                     report["memory"] = memory(lab, browser, arguments.memory_minutes)
-            report["barge_in"] = barge_in(
-                harness, lab, folder / "speech", max(MIRROR_S, 30 * arguments.minutes)
-            )
+                    keep(report, arguments.json)
+            seconds = max(MIRROR_S, 30 * arguments.minutes)
+            report["barge_in"] = barge_in(harness, lab, folder / "speech", seconds)
+            keep(report, arguments.json)
             report["mirror"] = mirror(harness, lab, folder / "events")
     report["hardware"]["load_after"] = os.getloadavg()[0]
     emit(report, arguments.json)
