@@ -6,6 +6,8 @@ It drives what `tests/browser` drives: a fake camera plays a film of a face (a r
 one, else a drawn one), and the page's own clock takes the times. Browser, JupyterLab, kernel and face tracking share
 the machine, and pictures are drawn in software. The JSON holds
 
+    hardware          picture_ms_before, _after: a picture of the avatar, drawn while nothing else runs (a rented
+                      machine is not equally fast at all hours)
     block, pyramid    path_ms: from the capture of a camera picture to the first shown picture that could depend on it,
                       for every picture, so the wait for its block is in it. stages_ms: where it goes, for the newest
                       picture of each block. shown_fps. offset_ms: picture against its sound, + is sound first (ITU-R
@@ -36,6 +38,8 @@ import numpy as np
 from emit import arguments_of, emit, keep
 
 from avatar_lab.cli.hardware import hardware
+from avatar_lab.data.face import neutral
+from avatar_lab.render.picture import make_picture
 
 WARM_UP_S, MIRROR_S, LOOK_S, SETTLED_MS, FADE_MS, DEAF_MS = 15.0, 40.0, 10.0, 50.0, 20.0, 1000.0
 STALLS_S, JITTER_S = (0.2, 1.0, 5.0), 10.0
@@ -124,6 +128,16 @@ FIGURES = """() => {
         quality: session.player.face?.block.message.quality ?? '',
     };
 }"""
+
+
+def picture_ms() -> float:
+    """Return how long a picture of the avatar takes when nothing else runs: a measure of the machine at this hour."""
+    puppet, times = make_picture("puppet", 3, 256), []
+    for _ in range(50):
+        began = time.perf_counter()
+        puppet.draw(neutral(1)[0])
+        times.append(1000 * (time.perf_counter() - began))
+    return float(np.median(times))
 
 
 def load_harness() -> ModuleType:
@@ -321,7 +335,8 @@ def main() -> None:
         raise SystemExit(f"bench/live.py: {why}")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     film = "real person" if harness.FILM.is_file() else "drawn person"
-    report: dict[str, Any] = {"hardware": {**hardware(), "load_before": os.getloadavg()[0], "film": film}}
+    about = {"load_before": os.getloadavg()[0], "picture_ms_before": picture_ms(), "film": film}
+    report: dict[str, Any] = {"hardware": {**hardware(), **about}}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with harness.Lab(folder) as lab:
@@ -339,7 +354,7 @@ def main() -> None:
             report["barge_in"] = barge_in(harness, lab, folder / "speech", seconds)
             keep(report, arguments.json)
             report["mirror"] = mirror(harness, lab, folder / "events")
-    report["hardware"]["load_after"] = os.getloadavg()[0]
+    report["hardware"] |= {"load_after": os.getloadavg()[0], "picture_ms_after": picture_ms()}
     emit(report, arguments.json)
 
 

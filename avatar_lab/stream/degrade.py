@@ -1,9 +1,9 @@
 """What to give up when blocks take too long: quality, then pictures, then motion, never the present.
 
-    8 steps -> 4 -> 2 -> every other picture -> hold the last pose      after two late blocks, four before the last
+    8 steps -> 4 -> 2 -> every other picture -> hold the last pose      after three late blocks in a row
     hold -> every other picture -> 2 -> 4 -> 8                          after a calm while
 
-What is peculiar: one late block is nothing (a computer hiccups), two in a row are load. It comes back slowly, after
+What is peculiar: one late block is nothing (a computer hiccups), three in a row are load. It comes back slowly, after
 many calm blocks and no late one; between "late" and "calm" nothing changes: hysteresis, else it would flicker. A
 level below may look calm while the one above is too much; so a level up is tried, and each time that it fails the
 next try comes twice as late. A pose that is held computes nothing and so looks calm whatever the load; but an avatar
@@ -17,9 +17,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-LATE, CALM = 0.9, 0.65  # shares of the time that a block lasts
-IN_A_ROW: Final = 2  # late blocks before a level down
-BEFORE_HOLD: Final = 4  # the same where nothing is left to give up but motion
+LATE, CALM = 1.0, 0.65  # shares of the time that a block lasts
+IN_A_ROW: Final = 3  # late blocks before a level down
 PATIENCE: Final = 15  # calm blocks before a level up: three seconds
 MOST_PATIENCE: Final = 120
 HOLD_PATIENCE, MOST_HOLD_PATIENCE = 5, 25  # the same while the pose is held
@@ -69,8 +68,7 @@ class Degrade:
         held = self.level.nfe == HOLD
         self._late, self._calm = self._late + 1 if late else 0, 0 if late else self._calm + calm
         self._tried += self._tried > 0
-        last = self._at == len(self._levels) - 2
-        if self._late >= (BEFORE_HOLD if last else IN_A_ROW):
+        if self._late >= IN_A_ROW:
             self._down()
         elif self._tried > PATIENCE:  # the level up is one to stay on
             self._patience, self._hold_patience, self._tried = PATIENCE, HOLD_PATIENCE, 0

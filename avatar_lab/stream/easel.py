@@ -1,7 +1,6 @@
 """From faces to the JPEGs of a live page: the avatar's picture, and the twin that mirrors the user.
 
-What is peculiar: another picture is put on between two pieces, and one that cannot be had leaves the old one on. What
-is shown for several frames (a pose that is held, a machine that is late) is drawn once and sent as often.
+What is peculiar: another picture is put on between two pieces, and one that cannot be had leaves the old one on.
 
 Notebook: 10 (real time).
 """
@@ -61,13 +60,12 @@ class Easel:
         return (encode_jpeg(self._twin.draw(row)),)
 
     def draw(
-        self, face: Float32[np.ndarray, "n P"], meter: Meter, *, every: int = 1
+        self, face: Float32[np.ndarray, "n P"], meter: Meter
     ) -> tuple[UInt8[np.ndarray, "n h w 3"], list[bytes]]:
-        """Return pictures of the avatar, as they are and as JPEG; one is drawn for `every` frames."""
+        """Return pictures of the avatar, as they are and as JPEG."""
         with meter.stage("draw"):
-            drawn = self._picture.draw_track(face[::every])
+            pictures = self._picture.draw_track(face)
         with meter.stage("encode"):
-            packed = [encode_jpeg(picture) for picture in drawn]
+            packed = [encode_jpeg(picture) for picture in pictures]
         self.shown = packed[-1]
-        shown = np.arange(len(face)) // every
-        return drawn[shown], [packed[i] for i in shown]
+        return pictures, packed

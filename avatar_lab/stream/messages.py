@@ -3,7 +3,7 @@
     seen     a picture was read: gives the page its credit back         [twin JPEG?]
     lost     a picture gave way to a newer one: its credit, too
     block    a piece of the avatar, as it was asked for                 [JPEGs of its first frames, int16 sound]
-    pictures    the rest of its pictures, from frame `first` on        [JPEGs]
+    pictures the rest of its pictures                                   [JPEGs]
     notice   a sentence for the user
     ended    the session is over, and why
 
@@ -49,19 +49,21 @@ def block(
     samples: int,
     *,
     pictures: int,
+    every: int,
     captured: float,
     timing: dict[str, float],
     quality: str,
     nfe: int,
     turn: str,
 ) -> dict[str, Any]:
-    """Announce a piece of the avatar, with its first `pictures`."""
+    """Announce a piece of the avatar, with its first `pictures`, each of which stands for `every` frames."""
     return {
         "type": "block",
         "seq": want.get("seq"),
         "captured": captured,
         "frames": len(face),
         "pictures": pictures,
+        "every": every,
         "samples": samples,
         "timing": timing,
         "face": {"smile": face[:, _SMILE].tolist(), "nod": face[:, _PITCH].tolist()},
@@ -79,7 +81,8 @@ def held(want: Message, frames: int, *, captured: float, turn: str) -> dict[str,
         want,
         none,
         samples,
-        pictures=frames,
+        pictures=1,
+        every=frames,
         captured=captured,
         timing={},
         quality=HOLDING,
@@ -89,9 +92,9 @@ def held(want: Message, frames: int, *, captured: float, turn: str) -> dict[str,
     return {**message, "frames": frames, "face": None}
 
 
-def pictures(want: Message, first: int, count: int) -> dict[str, Any]:
-    """Announce the pictures of a piece from its frame `first` on."""
-    return {"type": "pictures", "seq": want.get("seq"), "first": first, "pictures": count}
+def pictures(want: Message) -> dict[str, Any]:
+    """Announce the other pictures of a piece."""
+    return {"type": "pictures", "seq": want.get("seq")}
 
 
 def lost(tick: Message) -> dict[str, Any]:

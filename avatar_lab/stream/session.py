@@ -36,7 +36,7 @@ from avatar_lab.stream.live_settings import LiveSettings, shaped
 from avatar_lab.stream.mailbox import FaceTrack, Line, Mailbox, SoundRing
 from avatar_lab.stream.meter import Meter
 from avatar_lab.stream.mover import Moved, Mover
-from avatar_lab.stream.piece import FIRST_PICTURES, Piece
+from avatar_lab.stream.piece import Piece
 from avatar_lab.stream.roles import Emit, Message, Reader, Recorder, Silence, Speaker
 
 __all__ = ["Reader", "Recorder", "Session", "Silence", "Speaker"]
@@ -281,7 +281,7 @@ class Session:
         self._face = moved.face[-1]
         every = frames if held is not None else every
         piece = Piece(message, moved, shaped(moved.face, self.settings), every, came, began)
-        pictures, packed = self._easel.draw(piece.face[:FIRST_PICTURES], meter, every=every)
+        pictures, packed = self._easel.draw(piece.first, meter)
         piece.drawn.append(pictures)
         self._counts["blocks"] += 1
         self._counts["held"] += held is not None
@@ -290,6 +290,7 @@ class Session:
             piece.face,
             len(moved.voice),
             pictures=len(packed),
+            every=every,
             captured=self._captured,
             timing=piece.timing(meter.so_far(), self._clock.now()),
             quality=quality,
@@ -301,14 +302,13 @@ class Session:
 
     def _finish(self, piece: Piece) -> None:
         """Draw the rest of a piece, and learn how long all of it took."""
-        rest = piece.face[FIRST_PICTURES:]
-        if len(rest):
-            pictures, packed = self._easel.draw(rest, self._move_meter, every=piece.every)
+        if len(piece.rest):
+            pictures, packed = self._easel.draw(piece.rest, self._move_meter)
             piece.drawn.append(pictures)
-            self._emit(messages.pictures(piece.message, FIRST_PICTURES, len(packed)), packed)
+            self._emit(messages.pictures(piece.message), packed)
         recorder = self.recorder
         if recorder is not None:
-            recorder.add(np.concatenate(piece.drawn), piece.moved.voice)
+            recorder.add(piece.frames(), piece.moved.voice)
         with self._numbers:
             lap = self._move_meter.lap()
             lap |= piece.timing(lap, self._clock.now())
@@ -321,7 +321,7 @@ class Session:
         self._counts["held"] += 1
         turn = str(getattr(self._speaker, "state", "listening"))
         content = messages.held(message, frames, captured=self._captured, turn=turn)
-        self._emit(content, [*[self._easel.shown] * frames, bytes(2 * content["samples"])])
+        self._emit(content, [self._easel.shown, bytes(2 * content["samples"])])
 
     def _turn_dials(self) -> None:
         """Let the dials that were turned take effect, between two pieces."""

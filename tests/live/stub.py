@@ -89,7 +89,7 @@ class StubPipeline:
         pictures = self._draw(smile, nod) if self.draw else [b""] * BLOCK
         tone = (600 * np.sin(2 * np.pi * 220 * np.arange(BLOCK * 640) / 16000)).astype(np.int16)
         timing = {"denoise": 18.0, "draw": 1000 * (time.perf_counter() - begun), "encode": 3.0}
-        self.emit({"type": "block", "seq": seq, "captured": captured, "frames": BLOCK, "pictures": BLOCK,
+        self.emit({"type": "block", "seq": seq, "captured": captured, "frames": BLOCK, "pictures": BLOCK, "every": 1,
                    "samples": len(tone), "timing": timing, "face": {"smile": smile.tolist(), "nod": nod.tolist()},
                    "quality": "full", "nfe": 8, "turn": "listening"}, [*pictures, tone.tobytes()])  # fmt: skip
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from avatar_lab.stream.degrade import (
-    BEFORE_HOLD,
     FEWER,
     FULL,
     HOLD,
     HOLD_PATIENCE,
     HOLDING,
+    IN_A_ROW,
     MOST_HOLD_PATIENCE,
     MOST_PATIENCE,
     PATIENCE,
@@ -28,14 +28,14 @@ def test_quality_goes_soon_and_comes_back_slowly() -> None:
     plan = Degrade(8)
     assert plan.level == (8, 1, FULL)
     levels = []
-    tell(plan, 190)
+    tell(plan, 210, IN_A_ROW - 1)
     tell(plan, 20)
-    for _ in range(10):
-        tell(plan, 190)
+    for _ in range(13):
+        tell(plan, 210)
         levels.append(plan.level)
     few, fewest, sparse, hold = (4, 1, FEWER), (2, 1, FEWER), (2, 2, SPARSE), (HOLD, 1, HOLDING)
-    expected = [(8, 1, FULL), few, few, fewest, fewest, *[sparse] * BEFORE_HOLD, hold]
-    assert levels == expected, "one late block is a hiccup, two in a row are load"
+    expected = [*[(8, 1, FULL)] * 2, *[few] * 3, *[fewest] * 3, *[sparse] * 3, hold, hold]
+    assert levels == expected, "one late block is a hiccup, three in a row are load"
     tell(plan, 1, HOLD_PATIENCE)
     assert plan.level == sparse, "an avatar that holds its pose tries to move again after a second"
     tell(plan, 1, PATIENCE - 1)
@@ -49,16 +49,16 @@ def test_quality_goes_soon_and_comes_back_slowly() -> None:
 @pytest.mark.parametrize("wish", [1, 2, 3, 16])
 def test_any_wish_ends_in_holding(wish: int) -> None:
     plan = Degrade(wish)
-    tell(plan, 1000, 10)
+    tell(plan, 1000, 15)
     assert plan.level.nfe == HOLD
     plan.wish(8)
-    tell(plan, 1000, 12)
+    tell(plan, 1000, 15)
     assert plan.level.nfe == HOLD
 
 
 def test_between_late_and_calm_nothing_changes() -> None:
     plan = Degrade(8)
-    tell(plan, 190, 2)
+    tell(plan, 210, IN_A_ROW)
     assert plan.level.nfe == 4
     tell(plan, 150, 500)
     assert plan.level.nfe == 4
@@ -66,9 +66,9 @@ def test_between_late_and_calm_nothing_changes() -> None:
 
 def test_calm_blocks_count_between_others_but_not_across_a_late_one() -> None:
     plan = Degrade(8)
-    tell(plan, 190, 2)
+    tell(plan, 210, IN_A_ROW)
     tell(plan, 50, 10)
-    tell(plan, 190)
+    tell(plan, 210)
     for _ in range(PATIENCE - 1):
         tell(plan, 50)
         tell(plan, 150)
@@ -100,7 +100,7 @@ def test_a_level_up_that_fails_is_tried_later_and_later() -> None:
     tell(plan, 5, MOST_PATIENCE + 1)
     assert plan.level.quality == FULL
     tell(plan, 5, PATIENCE + 1)
-    tell(plan, 500, 2)
+    tell(plan, 500, IN_A_ROW)
     tell(plan, 5, PATIENCE)
     assert plan.level.quality == FULL, "a level up that held makes the next one quick again"
 
@@ -114,15 +114,15 @@ def test_nobody_stands_still_for_long() -> None:
 
 def test_a_pyramid_has_no_fewer_steps_to_fall_back_on() -> None:
     plan = Degrade(8, fewer=False)
-    for _ in range(2):
-        plan.told(79, 80)
+    for _ in range(IN_A_ROW):
+        plan.told(81, 80)
     assert plan.level == (8, 2, SPARSE)
-    for _ in range(BEFORE_HOLD):
-        plan.told(79, 80)
+    for _ in range(IN_A_ROW):
+        plan.told(81, 80)
     assert plan.level == (HOLD, 1, HOLDING)
     plan.wish(8, fewer=True)
     assert plan.level == (8, 1, FULL), "another schedule is another load"
-    tell(plan, 190, 2)
+    tell(plan, 210, IN_A_ROW)
     assert plan.level == (4, 1, FEWER)
     plan.wish(16, fewer=True)
     assert plan.level.nfe == 8, "another wish is not another load"

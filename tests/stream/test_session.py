@@ -186,9 +186,9 @@ def test_a_block_carries_its_pictures_its_sound_and_its_times() -> None:
     block, rest = page.of("block")[0], page.of("pictures")[0]
     buffers, others = page.buffers[-2:]
     assert (block["seq"], rest["seq"]) == (7, 7)
-    assert (block["frames"], block["pictures"], rest["first"], rest["pictures"]) == (5, 2, 2, 3)
+    assert (block["frames"], block["pictures"], block["every"]) == (5, 2, 1)
     assert len(buffers) == block["pictures"] + 1
-    assert len(others) == rest["pictures"]
+    assert len(others) == 3
     assert len(buffers[-1]) == 2 * block["samples"] == 2 * 5 * SAMPLES_PER_FRAME
     assert block["timing"]["wait"] == pytest.approx(30)
     assert block["timing"]["total"] == pytest.approx(16)
@@ -196,17 +196,34 @@ def test_a_block_carries_its_pictures_its_sound_and_its_times() -> None:
     assert len(block["face"]["smile"]) == 5
 
 
+class Taker:
+    """A recorder that remembers what it was given."""
+
+    def __init__(self, taken: list[np.ndarray]) -> None:
+        self.taken = taken
+
+    def add(self, frames: np.ndarray, audio: np.ndarray) -> None:
+        self.taken.append(frames)
+
+
 def test_a_machine_that_is_late_draws_one_picture_for_two_frames() -> None:
     clock = FakeClock()
     session, page, _ = opened(Slow(clock, 200.0), clock=clock)
-    for seq in range(7):
+    taken: list[np.ndarray] = []
+    session.recorder = Taker(taken)
+    for seq in range(10):
         session.want({"seq": seq})
         session.move_once()
-    assert page.of("block")[-1]["quality"] == "fewer pictures"
+    block = page.of("block")[-1]
+    assert (block["quality"], block["frames"], block["pictures"], block["every"]) == (
+        "fewer pictures",
+        5,
+        1,
+        2,
+    )
     first, rest = (page.buffers[page.sent.index(page.of(kind)[-1])] for kind in ("block", "pictures"))
-    assert first[0] == first[1]
-    assert rest[0] == rest[1]
-    assert len(rest) == 3
+    assert (len(first), len(rest)) == (2, 2), "frames 0, 2 and 4, and the sound"
+    assert all(len(frames) == 5 for frames in taken), "a film has them all"
 
 
 def test_the_process_is_frugal_while_somebody_is_live() -> None:
@@ -234,11 +251,11 @@ def test_a_slow_machine_gives_up_steps_then_motion_and_comes_back() -> None:
             session.move_once()
         return page.of("block")[before:]
 
-    assert [b["nfe"] for b in run(4)] == [8, 8, 4, 4]
+    assert [b["nfe"] for b in run(6)] == [8, 8, 8, 4, 4, 4]
     assert page.of("block")[-1]["quality"] == "fewer steps"
     mover.ms = 200.0
-    held = run(9)
-    assert [b["quality"] for b in held][2:8] == 2 * ["fewer steps"] + 4 * ["fewer pictures"]
+    held = run(10)
+    assert [b["quality"] for b in held][3:9] == 3 * ["fewer steps"] + 3 * ["fewer pictures"]
     assert held[-1]["quality"] == "holding"
     assert held[-1]["nfe"] == 0
     mover.ms = 1.0
@@ -367,7 +384,7 @@ def test_a_piece_that_failed_is_answered_and_does_not_hide_behind_a_reader_that_
     assert bad["captured"] == good["captured"] == 40.0, "nothing newer is shown"
     sent = page.buffers[page.sent.index(bad)]
     assert sent[0] == page.buffers[page.sent.index(page.of("pictures")[0])][-1]
-    assert [len(b) for b in sent[5:]] == [2 * bad["samples"]] == [2 * 5 * SAMPLES_PER_FRAME]
+    assert [len(b) for b in sent[1:]] == [2 * bad["samples"]] == [2 * 5 * SAMPLES_PER_FRAME]
     assert "ZeroDivisionError" in page.of("notice")[0]["text"]
     for seq in range(3, 20):
         round_(seq)

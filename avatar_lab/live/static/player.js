@@ -7,7 +7,7 @@
 // shrinks, the page asks later, and the delay is back, without skipping or stretching a syllable.
 
 const MARGIN_MS = 30; // beyond the time a block takes to come
-const MARGIN_MOST_MS = 160;
+const MARGIN_MOST_MS = 90;
 const SHOW_EARLY_MS = 25; // pictures a little before their sound: people forgive +45 / -125 ms
 const REFRESH_MS = 12; // a picture is drawn at the screen's next refresh
 const COMING_S = 0.12;
@@ -135,7 +135,7 @@ class Player {
       this.starved = true;
       this.counts.underruns += 1;
       // A mirror comes picture by picture, without a voice: no gap can be heard, and waiting would only make it late.
-      if (this.block_ms > FRAME_MS) this.margin = Math.min(MARGIN_MOST_MS, this.margin + 15);
+      if (this.block_ms > FRAME_MS) this.margin = Math.min(MARGIN_MOST_MS, this.margin + 10);
     }
     if (buffered + this.wanted.size * this.block_ms >= this.lead()) return;
     this.wanted.set(this.next, now);
@@ -178,9 +178,10 @@ class Player {
     this.starved = false;
     this.end = begin + (message.frames * FRAME_MS) / 1000;
     this.lay(sound, begin, message.seq < this.silent_before);
-    for (let index = 0; index < message.frames; index += 1) {
-      const bitmap = bitmaps[index] || null;
-      this.queue.push({ at: begin + (index * FRAME_MS) / 1000, bitmap, coming: index >= bitmaps.length, index, block });
+    for (let index = 0; index < message.frames; index += message.every) {
+      const picture = index / message.every;
+      const coming = picture >= bitmaps.length;
+      this.queue.push({ at: begin + (index * FRAME_MS) / 1000, bitmap: bitmaps[picture] || null, coming, picture, block });
     }
     this.counts.blocks += 1;
   }
@@ -188,12 +189,12 @@ class Player {
   /** Put the rest of a block's pictures where they belong; one whose time is over is let go. */
   async complete(message, pictures) {
     const bitmaps = await this.decode(pictures);
-    for (const frame of this.queue) {
-      const bitmap = bitmaps[frame.index - message.first];
-      if (frame.block.message.seq !== message.seq || !frame.coming || !bitmap) continue;
-      frame.bitmap = bitmap;
+    const frames = this.queue.filter((frame) => frame.block.message.seq === message.seq && frame.coming);
+    for (const frame of frames) {
+      const at = frame.picture - frame.block.message.pictures;
+      frame.bitmap = bitmaps[at] || null;
       frame.coming = false;
-      bitmaps[frame.index - message.first] = null;
+      bitmaps[at] = null;
     }
     this.closeAll(bitmaps);
   }
