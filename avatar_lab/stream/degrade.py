@@ -1,14 +1,14 @@
 """What to give up when blocks take too long: quality, then pictures, then motion, never the present.
 
-    8 steps -> 4 -> 2 -> every other picture -> hold the last pose      after three late blocks in a row
-    hold -> every other picture -> 2 -> 4 -> 8                          after a calm while
+    8 steps -> 4 -> 2 -> every other picture -> one picture a block -> hold        after three late blocks in a row
+    hold -> one picture a block -> every other picture -> 2 -> 4 -> 8              after a calm while
 
 What is peculiar: one late block is nothing (a computer hiccups), three in a row are load. It comes back slowly, after
-many calm blocks and no late one; between "late" and "calm" nothing changes: hysteresis, else it would flicker. A
-level below may look calm while the one above is too much; so a level up is tried, and each time that it fails the
-next try comes twice as late. A pose that is held computes nothing and so looks calm whatever the load; but an avatar
-that stands still has ceased to answer, and so it tries to move again after a second, and never later than after five.
-A pyramid costs one evaluation a frame whatever its height: it has no fewer steps.
+many calm blocks and no late one; between "late" and "calm" nothing changes: hysteresis, else it would flicker. A level
+below may look calm while the one above is too much; so a level up is tried, and each time that it fails the next try
+comes twice as late. A pose that is held computes nothing and so looks calm whatever the load; but an avatar that stands
+still has ceased to answer, and so it tries to move again after a second, and never later than after five. A pyramid
+costs one evaluation a frame whatever its height: it has no fewer steps.
 
 Notebook: 10 (real time).
 """
@@ -23,6 +23,7 @@ PATIENCE: Final = 15  # calm blocks before a level up: three seconds
 MOST_PATIENCE: Final = 120
 HOLD_PATIENCE, MOST_HOLD_PATIENCE = 5, 25  # the same while the pose is held
 HOLD: Final = 0
+ALL: Final = 99  # frames: more than a block has
 FULL, FEWER, SPARSE, HOLDING = "full", "fewer steps", "fewer pictures", "holding"
 
 
@@ -52,6 +53,7 @@ class Degrade:
             Level(nfe, 1, FULL),
             *(Level(n, 1, FEWER) for n in steps),
             Level(least, 2, SPARSE),
+            Level(least, ALL, SPARSE),
             Level(HOLD, 1, HOLDING),
         ]
         self._at = min(self._at, len(self._levels) - 1) if fewer == self._fewer else 0

@@ -240,7 +240,7 @@ interactive("latency_waterfall", block_ms=waiting, compute_ms=float(compute))
 # ## When the machine is late
 #
 # A block that needs longer than it lasts cannot be saved by queues. Something must be given up: first quality (fewer
-# steps), then motion (hold the last pose), never the present.
+# steps, fewer pictures), then motion (hold the last pose, for a moment), never the present.
 #
 # ### Exercise 3: a plan for bad moments
 #

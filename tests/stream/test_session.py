@@ -254,12 +254,12 @@ def test_a_slow_machine_gives_up_steps_then_motion_and_comes_back() -> None:
     assert [b["nfe"] for b in run(6)] == [8, 8, 8, 4, 4, 4]
     assert page.of("block")[-1]["quality"] == "fewer steps"
     mover.ms = 200.0
-    held = run(10)
-    assert [b["quality"] for b in held][3:9] == 3 * ["fewer steps"] + 3 * ["fewer pictures"]
+    held = run(13)
+    assert [b["quality"] for b in held][3:12] == 3 * ["fewer steps"] + 6 * ["fewer pictures"]
     assert held[-1]["quality"] == "holding"
     assert held[-1]["nfe"] == 0
     mover.ms = 1.0
-    assert run(60)[-1]["quality"] == "full"
+    assert run(80)[-1]["quality"] == "full"
 
 
 def test_dials_turn_between_two_pieces(avatar: Avatar) -> None:

@@ -3,6 +3,9 @@
 // `render` returns what must happen when the view goes (cell run again, output cleared, notebook closed). A test
 // or a bench reads `root.liveAvatar.report()`.
 
+const CHARTS_MS = 150;
+const CHARTS_LATE_MS = 400;
+
 class LiveView {
   constructor(model, host) {
     this.model = model;
@@ -80,7 +83,7 @@ class LiveView {
     this.showCamera(false);
     part.message_until = 0;
     this.waiting("");
-    this.drawer = setInterval(() => this.drawGlass(), 150);
+    this.drawer = setInterval(() => this.drawGlass(), CHARTS_MS);
     this.status();
     part.stop.focus({ preventScroll: true });
   }
@@ -172,13 +175,15 @@ class LiveView {
 
   drawGlass() {
     const { part, session } = this;
-    if (!session) return;
+    const now = performance.now();
+    const late = !part.quality.hidden; // then the charts can wait, the avatar cannot
+    if (!session || now - (this.charted || 0) < (late ? CHARTS_LATE_MS : 0)) return;
+    this.charted = now;
     this.status();
     part.bytes.textContent = `${bytesText(session.sent)} to your kernel, on this machine`;
     part.stored.textContent = part.record.getAttribute("aria-pressed") === "true" ? "recording" : "nothing stored";
     const facts = this.facts();
     this.glass.draw(facts);
-    const now = performance.now();
     if (now - (this.told || 0) > 3000) {
       this.told = now;
       const list = Object.entries(facts).map(([name, value]) => `${name} ${value}`).join(", ");

@@ -252,8 +252,8 @@ class Player {
       this.paper.drawImage(due.bitmap, 0, 0);
     }
     const now = performance.now();
-    this.counts.frames += 1;
-    this.shown.push(1, now);
+    this.counts.frames += Boolean(due.bitmap);
+    if (due.bitmap) this.shown.push(1, now);
     if (this.clock.sounding) this.offset.push((this.clock.heard() - due.at) * 1000, now);
     this.tell(due, now);
     this.pass(due);
