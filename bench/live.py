@@ -6,8 +6,8 @@ It drives what `tests/browser` drives: a fake camera plays a film of a face (a r
 one, else a drawn one), and the page's own clock takes the times. Browser, JupyterLab, kernel and face tracking share
 the machine, and pictures are drawn in software. The JSON holds
 
-    hardware          picture_ms_before, _after: a picture of the avatar, drawn while nothing else runs (a rented
-                      machine is not equally fast at all hours)
+    picture_ms_before in each part: a picture of the avatar, drawn while nothing else runs (a rented machine is not
+                      equally fast at all hours)
     block, pyramid    path_ms: from the capture of a camera picture to the first shown picture that could depend on it,
                       for every picture, so the wait for its block is in it. stages_ms: where it goes, for the newest
                       picture of each block. shown_fps. offset_ms: picture against its sound, + is sound first (ITU-R
@@ -26,10 +26,12 @@ the machine, and pictures are drawn in software. The JSON holds
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -42,6 +44,8 @@ from avatar_lab.data.face import neutral
 from avatar_lab.render.picture import make_picture
 
 WARM_UP_S, MIRROR_S, LOOK_S, SETTLED_MS, FADE_MS, DEAF_MS = 15.0, 40.0, 10.0, 50.0, 20.0, 1000.0
+PARTS = ["block", "pyramid", "memory", "barge_in", "mirror"]
+PYRAMID = "schedule='pyramid', nfe=4"
 STALLS_S, JITTER_S = (0.2, 1.0, 5.0), 10.0
 CELL = "from avatar_lab.live.widget import LiveAvatar\nw = LiveAvatar({})\nw"
 STALL = """
@@ -222,8 +226,14 @@ def heal(page: Any, what: str, seconds: float, usual_ms: float) -> dict[str, flo
     return {"worst_ms": float(path[worst, 1]), "back_after_s": back}
 
 
-def session(harness: Any, lab: Any, browser: Any, options: str, seconds: float) -> dict[str, Any]:
+def session(harness: Any, lab: Any, faces: Any, options: str, seconds: float) -> dict[str, Any]:
     """Measure one notebook with a camera."""
+    with harness.Browser(faces) as browser:
+        return watched(harness, lab, browser, options, seconds)
+
+
+def watched(harness: Any, lab: Any, browser: Any, options: str, seconds: float) -> dict[str, Any]:
+    """Do so in an open browser."""
     page = browser.page(lab, lab.notebook(f"live_{time.monotonic_ns()}", [CELL.format(options)]))
     page.run()
     page.watch_tracks()
@@ -278,20 +288,23 @@ def page_mb() -> float:
     return max(found, default=0) / 1e6
 
 
-def memory(lab: Any, browser: Any, minutes: float) -> dict[str, Any]:
+def memory(harness: Any, lab: Any, faces: Any, minutes: float) -> dict[str, Any]:
     """Let a session run for long; return what kernel and page hold, and how fast it grows after a warm-up."""
-    page = browser.page(lab, lab.notebook("memory", [CELL.format("")]))
-    page.run()
-    page.start("camera")
-    time.sleep(min(180.0, 12 * minutes))
-    began, rows = time.monotonic(), []
-    while time.monotonic() - began < 60 * minutes:
-        time.sleep(LOOK_S)
-        heap = page.tab.evaluate(FIGURES_HEAP)
-        rows.append((time.monotonic() - began, float(page.execute(MEMORY)), float(heap or 0.0), page_mb()))
-    page.stop()
-    page.shut_kernel()
-    page.close()
+    with harness.Browser(faces) as browser:
+        page = browser.page(lab, lab.notebook("memory", [CELL.format("")]))
+        page.run()
+        page.start("camera")
+        time.sleep(min(180.0, 12 * minutes))
+        began, rows = time.monotonic(), []
+        while time.monotonic() - began < 60 * minutes:
+            time.sleep(LOOK_S)
+            heap = page.tab.evaluate(FIGURES_HEAP)
+            rows.append(
+                (time.monotonic() - began, float(page.execute(MEMORY)), float(heap or 0.0), page_mb())
+            )
+        page.stop()
+        page.shut_kernel()
+        page.close()
     times, kernel, heaps, pages = (list(column) for column in zip(*rows, strict=True))
     return {
         "minutes": minutes,
@@ -325,36 +338,41 @@ def mirror(harness: Any, lab: Any, folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure block, pyramid and mirror."""
+    """Measure the parts, one after the other."""
     parser = arguments_of(__doc__)
     parser.add_argument("--minutes", type=float, default=2.0, help="of block mode; the others take less")
     parser.add_argument("--memory-minutes", type=float, default=0.0, help="of a session that is only weighed")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, help="measure these; the others stay"
+    )
     arguments = parser.parse_args()
     harness = load_harness()
     if why := harness.missing():
         raise SystemExit(f"bench/live.py: {why}")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    old = arguments.json if arguments.json and arguments.only != PARTS else None
+    report: dict[str, Any] = json.loads(old.read_text("utf-8")) if old and old.is_file() else {}
     film = "real person" if harness.FILM.is_file() else "drawn person"
-    about = {"load_before": os.getloadavg()[0], "picture_ms_before": picture_ms(), "film": film}
-    report: dict[str, Any] = {"hardware": {**hardware(), **about}}
+    seconds = 60 * arguments.minutes
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with harness.Lab(folder) as lab:
-            with harness.Browser(harness.face_film(folder / "face")) as browser:
-                report["hardware"]["browser"] = browser.version
-                report["block"] = session(harness, lab, browser, "", 60 * arguments.minutes)
+            faces = harness.face_film(folder / "face")
+            with harness.Browser(faces) as browser:
+                report["hardware"] = {**hardware(), "browser": browser.version, "film": film}
+            measure: dict[str, Callable[[], dict[str, Any]]] = {
+                "block": lambda: session(harness, lab, faces, "", seconds),
+                "pyramid": lambda: session(harness, lab, faces, PYRAMID, min(seconds, 120)),
+                "memory": lambda: memory(harness, lab, faces, arguments.memory_minutes),
+                "barge_in": lambda: barge_in(harness, lab, folder / "speech", max(MIRROR_S, seconds / 2)),
+                "mirror": lambda: mirror(harness, lab, folder / "events"),
+            }
+            for part in arguments.only:
+                if part == "memory" and not arguments.memory_minutes:
+                    continue
+                before = {"load_before": os.getloadavg()[0], "picture_ms_before": picture_ms()}
+                report[part] = measure[part]() | before
                 keep(report, arguments.json)
-                seconds = min(60 * arguments.minutes, 120)
-                report["pyramid"] = session(harness, lab, browser, "schedule='pyramid', nfe=4", seconds)
-                keep(report, arguments.json)
-                if arguments.memory_minutes > 0:
-                    report["memory"] = memory(lab, browser, arguments.memory_minutes)
-                    keep(report, arguments.json)
-            seconds = max(MIRROR_S, 30 * arguments.minutes)
-            report["barge_in"] = barge_in(harness, lab, folder / "speech", seconds)
-            keep(report, arguments.json)
-            report["mirror"] = mirror(harness, lab, folder / "events")
-    report["hardware"] |= {"load_after": os.getloadavg()[0], "picture_ms_after": picture_ms()}
     emit(report, arguments.json)
 
 

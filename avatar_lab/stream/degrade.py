@@ -4,11 +4,11 @@
     hold -> one picture a block -> every other picture -> 2 -> 4 -> 8              after a calm while
 
 What is peculiar: one late block is nothing (a computer hiccups), three in a row are load. It comes back slowly, after
-many calm blocks and no late one; between "late" and "calm" nothing changes: hysteresis, else it would flicker. A level
-below may look calm while the one above is too much; so a level up is tried, and each time that it fails the next try
-comes twice as late. A pose that is held computes nothing and so looks calm whatever the load; but an avatar that stands
-still has ceased to answer, and so it tries to move again after a second, and never later than after five. A pyramid
-costs one evaluation a frame whatever its height: it has no fewer steps.
+many calm blocks and no late one; between "late" and "calm" nothing changes: hysteresis, else it would flicker. A
+level below may look calm while the one above is too much; so a level up is tried, and each time that it fails the
+next try comes twice as late. A pose that is held computes nothing, whatever the load; but an avatar that stands still
+has ceased to answer, and so it tries to move again after a second, and never later than after five. A pyramid costs
+one evaluation a frame whatever its height: it has no fewer steps.
 
 Notebook: 10 (real time).
 """
@@ -66,8 +66,8 @@ class Degrade:
 
     def told(self, compute_ms: float, budget_ms: float) -> None:
         """Learn how long a block of `budget_ms` took."""
-        late, calm = compute_ms > LATE * budget_ms, compute_ms < CALM * budget_ms
-        held = self.level.nfe == HOLD
+        held = self.level.nfe == HOLD  # how long that took says nothing about the levels above
+        late, calm = compute_ms > LATE * budget_ms and not held, compute_ms < CALM * budget_ms or held
         self._late, self._calm = self._late + 1 if late else 0, 0 if late else self._calm + calm
         self._tried += self._tried > 0
         if self._late >= IN_A_ROW:

@@ -53,11 +53,17 @@ def test_quality_goes_soon_and_comes_back_slowly() -> None:
 @pytest.mark.parametrize("wish", [1, 2, 3, 16])
 def test_any_wish_ends_in_holding(wish: int) -> None:
     plan = Degrade(wish)
-    tell(plan, 1000, 18)
-    assert plan.level.nfe == HOLD
+
+    def held() -> bool:
+        seen = []
+        for _ in range(5 * IN_A_ROW):
+            tell(plan, 1000)
+            seen.append(plan.level.nfe)
+        return HOLD in seen
+
+    assert held()
     plan.wish(8)
-    tell(plan, 1000, 18)
-    assert plan.level.nfe == HOLD
+    assert held()
 
 
 def test_between_late_and_calm_nothing_changes() -> None:
@@ -114,6 +120,14 @@ def test_nobody_stands_still_for_long() -> None:
     waits = waits_at(Degrade(1), (HOLD, 1, HOLDING), 500)
     assert waits[:4] == [HOLD_PATIENCE, 2 * HOLD_PATIENCE, 4 * HOLD_PATIENCE, MOST_HOLD_PATIENCE]
     assert max(waits) == MOST_HOLD_PATIENCE
+
+
+def test_a_pose_is_held_no_longer_where_even_that_is_late() -> None:
+    plan = Degrade(1)
+    tell(plan, 500, 3 * IN_A_ROW)
+    assert plan.level.nfe == HOLD
+    tell(plan, 500, HOLD_PATIENCE)
+    assert plan.level.nfe == 1
 
 
 def test_a_pyramid_has_no_fewer_steps_to_fall_back_on() -> None:
