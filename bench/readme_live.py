@@ -1,4 +1,4 @@
-"""What the live benches found, as the README says it: `live.json`, `barge_in.json`, `marking.json`."""
+"""What the live benches found, as the README says it: `live.json`, `barge_in.json`, `still_mouth.json`."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ def live_rows(found: dict[str, Any]) -> list[tuple[str, str, str, str, bool]]:
         grown = found["memory"]["kernel_mb_an_hour"]
         what = f"memory of the kernel, {found['memory']['minutes']:g} minutes"
         rows.append((what, f"{grown:+.1f} MB an hour", "≤ 1", "", grown <= 1))
+        grown = found["memory"]["page_process_mb_an_hour"]
+        rows.append(("memory of the page's process", f"{grown:+.0f} MB an hour", "≤ 1", "", grown <= 1))
     return rows
 
 
@@ -61,6 +63,12 @@ def other_rows() -> list[tuple[str, str, str, str, bool]]:
         )
         taken = f"{said['taken']} of {said['said']}"
         rows.append(('an "uh-huh" that takes the turn', taken, "0", "", said["taken"] == 0))
+    if (RESULTS / "still_mouth.json").is_file():
+        shares = read("still_mouth.json")["block"]["share_of_speech"]
+        for name, said in (("silence", "in silence"), ("room", "in a noisy room")):
+            share = 100 * shares[name]
+            what = f"motion of its mouth {said}, of that in speech"
+            rows.append((what, f"{share:.2f} %", "≤ 5 %", "", share <= 5))
     if (RESULTS / "marking.json").is_file():
         for size, mark in read("marking.json")["sizes"].items():
             levels = ", ".join(level.removeprefix("crf ") for level in mark["bits"])
@@ -84,6 +92,7 @@ def live_table() -> str:
     said = (
         f"JupyterLab, kernel, face tracker and headless Chromium {machine['browser']} with software rendering share "
         f"one machine ({machine_of(found)}); a {machine['film']} on the fake camera; "
-        f"{found['block']['seconds'] / 60:.0f} minutes in block mode. Degraded meanwhile: {seen or 'nothing'}."
+        f"{found['block']['seconds'] / 60:.0f} minutes in block mode, {found['pyramid']['seconds'] / 60:.0f} as a "
+        f"pyramid. Degraded meanwhile: {seen or 'nothing'}."
     )
     return "\n".join([*lines, "", textwrap.fill(said, 118)])
