@@ -151,12 +151,17 @@ class Player {
     if (asked !== undefined) this.taken.push(arrived - Math.max(asked, this.last_arrival), arrived);
     this.last_arrival = arrived;
     this.margin = Math.max(MARGIN_MS, this.margin - 0.5);
-    this.line = this.line.then(() => this.add(message, pictures, sound, arrived));
+    this.inTurn(() => this.add(message, pictures, sound, arrived));
   }
 
   more(message, pictures) {
     this.last_arrival = performance.now(); // only now can the kernel turn to the next block
-    this.line = this.line.then(() => this.complete(message, pictures));
+    this.inTurn(() => this.complete(message, pictures));
+  }
+
+  /** Do this after what came before; a message that fails must not stop those behind it. */
+  inTurn(work) {
+    this.line = this.line.then(work).catch((error) => console.error(error));
   }
 
   decode(pictures) {
