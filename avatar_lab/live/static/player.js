@@ -98,7 +98,7 @@ class Player {
     this.follow();
   }
 
-  /** Look at the queue again when its next picture is due: a screen that is asked to refresh for nothing costs a core. */
+  /** Look at the queue again when its next picture is due: a screen that refreshes for nothing costs time. */
   follow() {
     if (!this.running) return;
     this.show();
