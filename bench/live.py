@@ -17,8 +17,9 @@ the machine, and pictures are drawn in software. The JSON holds
                       0.3 s late (`jitter`)
     barge_in          hush_ms: from the first loud sound of the fake microphone to the end of the fade of the avatar's
                       voice, in the page; the avatar was speaking. missed: it spoke on for a second
-    memory            only with `--memory-minutes N` (the target: 30): megabytes of kernel, page (its JavaScript heap)
-                      and page process (all that Chromium holds for it), and their slopes
+    memory            only with `--memory-minutes N` (the target: 30): megabytes of the kernel and of the page's process
+                      (all that Chromium holds for it), weighed from outside while no driver is attached, their slopes,
+                      and the page's JavaScript heap at the end
     mirror            glass_to_glass_ms: pixel to pixel, with a mirror in the place of the model
     left_over         threads of the session and tracks of the camera after Stop
 """
@@ -279,41 +280,59 @@ def barge_in(harness: Any, lab: Any, folder: Path, seconds: float) -> dict[str, 
     return {"hush_ms": spread(delays), "missed": missed, "beginnings": len(heard["onsets"])}
 
 
-def page_mb() -> float:
-    """Return the resident megabytes of the largest page that Chromium holds, graphics and all."""
+def weights(kernel: Any) -> tuple[float, float]:
+    """Return the resident megabytes of the kernel, and of the largest page that Chromium holds, graphics and all."""
     import psutil
 
     pages = [p.info for p in psutil.process_iter(["cmdline", "memory_info"])]
     found = [p["memory_info"].rss for p in pages if "--type=renderer" in " ".join(p["cmdline"] or ())]
-    return max(found, default=0) / 1e6
+    return kernel.memory_info().rss / 1e6, max(found, default=0) / 1e6
 
 
-def memory(harness: Any, lab: Any, faces: Any, minutes: float) -> dict[str, Any]:
-    """Let a session run for long; return what kernel and page hold, and how fast it grows after a warm-up."""
-    with harness.Browser(faces) as browser:
-        page = browser.page(lab, lab.notebook("memory", [CELL.format("")]))
-        page.run()
-        page.start("camera")
+def memory(harness: Any, lab: Any, folder: Path, faces: Any, minutes: float) -> dict[str, Any]:
+    """Let a session run for long; return what kernel and page hold, and how fast it grows after a warm-up.
+
+    Both are weighed from outside, with no driver attached: a driver makes the page keep what it receives, and code
+    that asks the kernel for its memory grows it.
+    """
+    import psutil
+
+    notebook, rows = lab.notebook("memory", [CELL.format("")]), []
+    with harness.LoneBrowser(folder, faces) as browser:
+        with browser.driven() as context:
+            page = harness.LivePage(context, lab, notebook)
+            page.run()
+            page.start("camera")
+            kernel = psutil.Process(int(page.execute("import os; print(os.getpid())")))
         time.sleep(min(180.0, 12 * minutes))
-        began, rows = time.monotonic(), []
+        began = time.monotonic()
         while time.monotonic() - began < 60 * minutes:
             time.sleep(LOOK_S)
-            heap = page.tab.evaluate(FIGURES_HEAP)
-            rows.append(
-                (time.monotonic() - began, float(page.execute(MEMORY)), float(heap or 0.0), page_mb())
-            )
-        page.stop()
-        page.shut_kernel()
-        page.close()
-    times, kernel, heaps, pages = (list(column) for column in zip(*rows, strict=True))
+            rows.append((time.monotonic() - began, *weights(kernel)))
+        with browser.driven() as context:
+            page = harness.LivePage(context, lab, notebook)
+            if not page.live():
+                raise SystemExit(f"bench/live.py: the session ended before it was weighed: {page.report()}")
+            heap, report = page.tab.evaluate(FIGURES_HEAP), page.report()
+            page.stop()
+            page.shut_kernel()
+    times, kernels, pages = (list(column) for column in zip(*rows, strict=True))
+    later = [row for row in rows if row[0] > rows[-1][0] / 2]
+    late_times, late_kernels, late_pages = (list(column) for column in zip(*later, strict=True))
     return {
         "minutes": minutes,
-        "kernel_mb": kernel[-1],
-        "kernel_mb_an_hour": slope(times, kernel),
-        "page_heap_mb": heaps[-1],
-        "page_heap_mb_an_hour": slope(times, heaps),
+        "kernel_mb": kernels[-1],
+        "kernel_mb_an_hour": slope(times, kernels),
+        "kernel_mb_an_hour_second_half": slope(late_times, late_kernels),
+        "page_heap_mb": float(heap or 0.0),
         "page_process_mb": pages[-1],
         "page_process_mb_an_hour": slope(times, pages),
+        "page_process_mb_an_hour_second_half": slope(late_times, late_pages),
+        "shown_fps": report["fps"],
+        "each_minute": [
+            {"minute": round(at / 60, 1), "kernel_mb": round(k, 1), "page_process_mb": round(p, 1)}
+            for at, k, p in rows[:: round(60 / LOOK_S)]
+        ],
     }
 
 
@@ -363,7 +382,7 @@ def main() -> None:
             measure: dict[str, Callable[[], dict[str, Any]]] = {
                 "block": lambda: session(harness, lab, faces, "", seconds),
                 "pyramid": lambda: session(harness, lab, faces, PYRAMID, min(seconds, 120)),
-                "memory": lambda: memory(harness, lab, faces, arguments.memory_minutes),
+                "memory": lambda: memory(harness, lab, folder / "lone", faces, arguments.memory_minutes),
                 "barge_in": lambda: barge_in(harness, lab, folder / "speech", max(MIRROR_S, seconds / 2)),
                 "mirror": lambda: mirror(harness, lab, folder / "events"),
             }

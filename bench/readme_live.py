@@ -47,7 +47,7 @@ def live_rows(found: dict[str, Any]) -> list[tuple[str, str, str, str, bool]]:
         what = f"memory of the kernel, {found['memory']['minutes']:g} minutes"
         rows.append((what, f"{grown:+.1f} MB an hour", "≤ 1", "", grown <= 1))
         grown = found["memory"]["page_process_mb_an_hour"]
-        what = "memory of the page's process, test driver attached"
+        what = "memory of the page's process"
         rows.append((what, f"{grown:+.0f} MB an hour", "≤ 1", "", grown <= 1))
     return rows
 

@@ -306,17 +306,10 @@ class Browser:
         self._media, self._allow, self._ask = media, allow, ask
 
     def __enter__(self) -> Browser:
-        flags = [
-            "--use-fake-device-for-media-stream",
-            f"--use-file-for-fake-video-capture={self._media.video}",
-            f"--use-file-for-fake-audio-capture={self._media.audio}",
-            "--no-sandbox",
-            "--autoplay-policy=user-gesture-required",
-        ]
-        if self._allow:
-            flags.append("--use-fake-ui-for-media-stream")
         self._browser = _Driver.borrow().chromium.launch(
-            executable_path=chromium(), ignore_default_args=["--mute-audio"], args=flags
+            executable_path=chromium(),
+            ignore_default_args=["--mute-audio"],
+            args=_flags(self._media, self._allow),
         )
         return self
 
@@ -337,15 +330,67 @@ class Browser:
         return LivePage(context, lab, notebook)
 
 
+class LoneBrowser:
+    """Chromium that goes on while nobody drives it, for weighing it; a context manager.
+
+    A driver that is attached keeps what its page receives, and so does the page for the driver.
+    """
+
+    def __init__(self, folder: Path, media: Media) -> None:
+        self._port = free_port()
+        self._command = [
+            str(chromium()), "--headless=new", f"--user-data-dir={folder}", "--no-first-run", "--window-size=1180,1500",
+            f"--remote-debugging-port={self._port}", *_flags(media, allow=True), "about:blank",
+        ]  # fmt: skip
+
+    def __enter__(self) -> LoneBrowser:
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(self._command, stdout=quiet, stderr=quiet, start_new_session=True)
+        wait_for(self._listens, "Chromium did not start")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(20)
+
+    @contextlib.contextmanager
+    def driven(self) -> Iterator[Any]:
+        """Attach a driver; yield the browser's only context, and leave everything open at the end."""
+        browser = _Driver.borrow().chromium.connect_over_cdp(f"http://127.0.0.1:{self._port}")
+        try:
+            yield browser.contexts[0]
+        finally:
+            browser.close()  # lets go of a browser that it did not start
+            _Driver.give_back()
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1):
+            return True
+        return False
+
+
+def _flags(media: Media, allow: bool) -> list[str]:
+    return [
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={media.video}",
+        f"--use-file-for-fake-audio-capture={media.audio}",
+        "--no-sandbox",
+        "--autoplay-policy=user-gesture-required",
+        *(["--use-fake-ui-for-media-stream"] if allow else []),
+    ]
+
+
 class LivePage:
     """One notebook in one tab, and the widget in it."""
 
     def __init__(self, context: Any, lab: Lab, notebook: str) -> None:
         self.context, self.lab, self.notebook = context, lab, notebook
-        self.tab = context.new_page()
+        opened = [tab for tab in context.pages if notebook in tab.url]
+        self.tab = opened[0] if opened else context.new_page()
         self.errors: list[str] = []
         self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.open()
+        if not opened:
+            self.open()
 
     def open(self) -> None:
         """Load the notebook and wait until its kernel is ready."""
