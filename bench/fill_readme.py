@@ -6,7 +6,7 @@ python bench/fill_readme.py --check   writes nothing; exits with 1 when a table 
 `first.json` fills "Measured", `parity.json` "The published model"; `paper_size_cpu.json`, `streaming.json`,
 `lab_prices.json` and `wav2vec2_context.json` fill "Speed and its price"; `evaluate_lab.json`, `preference.json` and
 `real_person.json` fill "Does it react?"; `latent.json` fills "Pixels in, pixels out"; `live.json`,
-`barge_in.json` and `marking.json` fill "How fast it answers".
+`barge_in.json`, `still_mouth.json`, `voices.json` and `marking.json` fill "How fast it answers".
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ the machine, and pictures are drawn in software. The JSON holds
                       voice, in the page; the avatar was speaking. missed: it spoke on for a second
     memory            only with `--memory-minutes N` (the target: 30): megabytes of the kernel and of the page's process
                       (all that Chromium holds for it), weighed from outside while no driver is attached, their slopes,
-                      and the page's JavaScript heap at the end
+                      and the page's JavaScript heap at the end. replay_guard: what of the kernel's growth is Jupyter's
+                      list of message signatures (its protection against replay; it ends at 65536)
     mirror            glass_to_glass_ms: pixel to pixel, with a mirror in the place of the model
     left_over         threads of the session and tracks of the camera after Stop
 """
@@ -111,6 +112,9 @@ EAR = """() => {
     };
 }"""
 MEMORY = "import psutil; print(psutil.Process().memory_info().rss / 1e6)"
+GUARD = """import sys
+_guard = get_ipython().kernel.session.digest_history
+print(len(_guard), (sys.getsizeof(_guard) + sum(map(sys.getsizeof, _guard))) / 1e6)"""
 THREADS = "import threading; print(sum(t.name.startswith('avatar') for t in threading.enumerate()))"
 FIGURES_HEAP = "() => performance.memory ? performance.memory.usedJSHeapSize / 1e6 : 0"
 FORGET = """() => {
@@ -304,6 +308,7 @@ def memory(harness: Any, lab: Any, folder: Path, faces: Any, minutes: float) -> 
             page.run()
             page.start("camera")
             kernel = psutil.Process(int(page.execute("import os; print(os.getpid())")))
+            first, since = page.execute(GUARD).split(), time.monotonic()
         time.sleep(min(180.0, 12 * minutes))
         began = time.monotonic()
         while time.monotonic() - began < 60 * minutes:
@@ -314,6 +319,7 @@ def memory(harness: Any, lab: Any, folder: Path, faces: Any, minutes: float) -> 
             if not page.live():
                 raise SystemExit(f"bench/live.py: the session ended before it was weighed: {page.report()}")
             heap, report = page.tab.evaluate(FIGURES_HEAP), page.report()
+            last, hours = page.execute(GUARD).split(), (time.monotonic() - since) / 3600
             page.stop()
             page.shut_kernel()
     times, kernels, pages = (list(column) for column in zip(*rows, strict=True))
@@ -324,6 +330,11 @@ def memory(harness: Any, lab: Any, folder: Path, faces: Any, minutes: float) -> 
         "kernel_mb": kernels[-1],
         "kernel_mb_an_hour": slope(times, kernels),
         "kernel_mb_an_hour_second_half": slope(late_times, late_kernels),
+        "replay_guard": {
+            "signatures": int(last[0]),
+            "mb": float(last[1]),
+            "mb_an_hour": (float(last[1]) - float(first[1])) / hours,
+        },
         "page_heap_mb": float(heap or 0.0),
         "page_process_mb": pages[-1],
         "page_process_mb_an_hour": slope(times, pages),

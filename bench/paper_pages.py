@@ -1,6 +1,7 @@
-"""The two pages of `paper_tables.py`: the paper's tables beside ours, and what held of its claims.
+"""The pages of `paper_tables.py`: the paper's tables beside ours, and what held of its claims.
 
-    python bench/paper_pages.py --json bench/results/paper_tables.json --pages book
+    python bench/paper_pages.py --json bench/results/paper_tables_quick.json --pages book
+    ... --beside bench/results/paper_tables_lab.json        # a second run: tables of its own, and its verdicts
 
 Every figure of ours comes from the JSON, every figure of the paper's from `paper_figures.PAPER`. Verdicts are computed
 by `what_held.py`, whose rules stand on the page.
@@ -44,6 +45,9 @@ WORDS: Final = (
     "alike. *Seams*: steps across block borders over steps inside. *SID*, *FD*: of face parameters. FID, FVD, "
     "CSIM and LSE need networks that were trained on films of real people: drawn faces have no such figures here."
 )
+
+
+ONE_ROW: Final = 3  # line breaks in a table of two rows
 
 
 class Page:
@@ -306,19 +310,27 @@ def page_of_tables(report: Report, pictures: bool = False) -> str:
             f"{report['drift']['conversations']} streams of {report['drift']['seconds']:g} s, seeds together."
         )
         parts.insert(7, ("Drift", long, drift_table(page)))
-    blocks = ["# The paper's tables, in small", WARNINGS[report["mode"]], about, WORDS]
+    size = "in small" if report["mode"] != "full" else f"size `{s['size']}`"
+    blocks = [f"# The paper's tables, {size}", WARNINGS[report["mode"]], about, WORDS]
     for title, text, cells in parts:
+        if cells.count("\n") < ONE_ROW:  # whatever it was to be compared with was not run
+            continue
         blocks += [f"## {title}", text, cells]
         if title == "Main table" and pictures:
             blocks.append(SIDE_BY_SIDE)
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def write_pages(report: Report, folder: Path) -> list[Path]:
-    """Write both pages into `folder` and return where they are."""
+def write_pages(report: Report, folder: Path, beside: Report | None = None) -> list[Path]:
+    """Write the pages into `folder` and return where they are; a run `beside` it has tables of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = all((folder / "images" / f"paper_{name}.png").is_file() for name in ("strip", "tracks"))
-    texts = {"paper_tables.md": page_of_tables(report, pictures), "what_held.md": page_of_claims(report)}
+    texts = {
+        "paper_tables.md": page_of_tables(report, pictures),
+        "what_held.md": page_of_claims(report, beside),
+    }
+    if beside:
+        texts[f"paper_tables_{beside['settings']['size']}.md"] = page_of_tables(beside)
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
     return [folder / name for name in texts]
@@ -330,8 +342,10 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--pages", type=Path, required=True)
+    parser.add_argument("--beside", type=Path, help="the JSON of a second run, of another size")
     a = parser.parse_args()
-    print(*write_pages(json.loads(a.json.read_text("utf-8")), a.pages), sep="\n")
+    report, beside = (path and json.loads(path.read_text("utf-8")) for path in (a.json, a.beside))
+    print(*write_pages(report, a.pages, beside), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the live benches found, as the README says it: `live.json`, `barge_in.json`, `still_mouth.json`."""
+"""What the live benches found, as the README says it: `live.json`, and the JSON of those that need no browser."""
 
 from __future__ import annotations
 
@@ -49,6 +49,33 @@ def live_rows(found: dict[str, Any]) -> list[tuple[str, str, str, str, bool]]:
         grown = found["memory"]["page_process_mb_an_hour"]
         what = "memory of the page's process"
         rows.append((what, f"{grown:+.0f} MB an hour", "≤ 1", "", grown <= 1))
+    if found.get("barge_in", {}).get("hush_ms", {}).get("n"):
+        hush = found["barge_in"]["hush_ms"]
+        what = "you speak: its voice is silent after, in the page (p50, p95)"
+        rows.append((what, f"{ms(hush['p50'])}, {ms(hush['p95'])}", "p95 ≤ 150", "", hush["p95"] <= 150))
+    return rows
+
+
+def voice_rows() -> list[tuple[str, str, str, str, bool]]:
+    """Return what typed text costs, and how the lips follow each voice."""
+    if not (RESULTS / "voices.json").is_file():
+        return []
+    found = {name: voice for name, voice in read("voices.json")["voices"].items() if "missing" not in voice}
+    rows = [
+        (
+            f"typed text to sound, {name} ({voice['sound_s']:.0f} s of speech)",
+            ms(voice["ready_ms"]),
+            "",
+            "",
+            True,
+        )
+        for name, voice in found.items()
+        if "English" in name
+    ]
+    said = ", ".join(f"{name} {voice['follows']['correlation']:.2f}" for name, voice in found.items())
+    late = sorted({round(voice["follows"]["late_ms"]) for voice in found.values()})
+    times = " to ".join(str(value) for value in (late if len(late) < 2 else (late[0], late[-1])))
+    rows.append((f"jaw against loudness, r, {times} ms late", said, "", "", True))
     return rows
 
 
@@ -59,9 +86,7 @@ def other_rows() -> list[tuple[str, str, str, str, bool]]:
         found = read("barge_in.json")
         stop, said = found["stops_ms"]["corpus"]["silence"], found["backchannels"]["all"]
         measured = f"{ms(stop['p50'])}, {ms(stop['p95'])}"
-        rows.append(
-            ("you speak: its voice is silent after (p50, p95)", measured, "p95 ≤ 150", "", stop["p95"] <= 150)
-        )
+        rows.append(("the same, without the page (p50, p95)", measured, "p95 ≤ 150", "", stop["p95"] <= 150))
         taken = f"{said['taken']} of {said['said']}"
         rows.append(('an "uh-huh" that takes the turn', taken, "0", "", said["taken"] == 0))
     if (RESULTS / "still_mouth.json").is_file():
@@ -70,6 +95,7 @@ def other_rows() -> list[tuple[str, str, str, str, bool]]:
             share = 100 * shares[name]
             what = f"motion of its mouth {said}, of that in speech"
             rows.append((what, f"{share:.2f} %", "≤ 5 %", "", share <= 5))
+    rows += voice_rows()
     if (RESULTS / "marking.json").is_file():
         for size, mark in read("marking.json")["sizes"].items():
             levels = ", ".join(level.removeprefix("crf ") for level in mark["bits"])
@@ -88,7 +114,8 @@ def live_table() -> str:
     found = read("live.json")
     lines = [row("what", "measured", "floor", "aim", "reached"), row(*["---"] * 5)]
     for what, measured, floor, aim, reached in [*live_rows(found), *other_rows()]:
-        lines.append(row(what, measured, floor, aim, "yes" if reached else "**missed**" if floor else ""))
+        verdict = ("yes" if reached else "**missed**") if floor else ""
+        lines.append(row(what, measured, floor, aim, verdict))
     machine, seen = found["hardware"], ", ".join(filter(None, found["block"]["quality_seen"]))
     said = (
         f"JupyterLab, kernel, face tracker and headless Chromium {machine['browser']} with software rendering share "

@@ -8,7 +8,7 @@ after seeing the numbers: the rules below, and the words around them, are the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -321,30 +321,53 @@ def judged(report: Report) -> list[tuple[Claim, str, str]]:
     return rows
 
 
-def page_of_claims(report: Report) -> str:
-    """Return the page "what held and what did not"."""
-    s, rows = report["settings"], judged(report)
-    counts = ", ".join(
+def counted(rows: Sequence[tuple[Claim, str, str]]) -> str:
+    """Say how many claims have which verdict."""
+    return ", ".join(
         f"{count} {verdict}"
         for verdict in (HELD, IN_PART, NOT_SHOWN, FAILED, UNMEASURED)
         if (count := sum(found == verdict for _, _, found in rows))
     )
+
+
+def about_run(report: Report) -> str:
+    """Say how large a run was."""
+    s = report["settings"]
+    return (
+        f"size `{s['size']}`, {s['steps']} steps, {s['seeds']} seed(s), {s['conversations']} held-out conversations of "
+        f"{s['seconds']:g} s"
+    )
+
+
+def page_of_claims(report: Report, beside: Report | None = None) -> str:
+    """Return the page "what held and what did not"; a run `beside` it, of another size, is judged by the same rules."""
+    rows, second = judged(report), judged(beside) if beside else []
     about = (
-        f"Written by `bench/what_held.py` from a *{report['mode']}* run of `bench/paper_tables.py`: size "
-        f"`{s['size']}`, {s['steps']} steps, {s['seeds']} seed(s), {s['conversations']} held-out conversations of "
-        f"{s['seconds']:g} s, in a simulated world whose truth is known. Verdicts follow the rule beside them; "
-        "nobody edits them. What does not hold here may hold for real films and a model a hundred times as large, "
+        f"Written by `bench/what_held.py` from a *{report['mode']}* run of `bench/paper_tables.py`: "
+        f"{about_run(report)}, in a simulated world whose truth is known. Verdicts follow the rule beside them; nobody "
+        "edits them. What does not hold here may hold for real films and a model a hundred times as large, "
         "and the other way round."
     )
-    blocks = ["# What held and what did not", about, f"**{counts}.**"]
+    blocks = ["# What held and what did not", about, f"**{counted(rows)}.**"]
+    head = ["claim", "verdict"]
+    if beside:
+        size = beside["settings"]["size"]
+        blocks.append(f"The main rows were run again, larger: {about_run(beside)}. **{counted(second)}.**")
+        head = ["claim", f"verdict, `{report['settings']['size']}`", f"verdict, `{size}`"]
     if report["mode"] == "smoke":
         blocks.insert(1, "**A smoke run: no verdict on this page means anything.**")
-    blocks.append(table(["claim", "verdict"], [[claim.says, f"**{found}**"] for claim, _, found in rows]))
+    verdicts = [[f"**{found}**" for _, _, found in each] for each in (rows, second) if each]
+    blocks.append(
+        table(head, [[claim.says, *found] for (claim, _, _), *found in zip(rows, *verdicts, strict=True)])
+    )
     for number_of, (claim, evidence, found) in enumerate(rows, start=1):
+        again = second[number_of - 1] if second else (claim, "", UNMEASURED)
+        larger = [f"**The same at the other size: {again[2]}.** {again[1]}"] if again[2] != UNMEASURED else []
         blocks += [
             f"## {number_of}. {found[0].upper()}{found[1:]}",
             f"**The claim.** {claim.says}",
             f"**Evidence.** {evidence}",
+            *larger,
             f"**Rule.** {claim.rule}.",
             f"**Caveat.** {claim.caveat}",
         ]

@@ -154,9 +154,25 @@ def test_tables_are_rectangular(report: dict[str, Any]) -> None:
     pages = (module("paper_pages").page_of_tables(report), module("what_held").page_of_claims(report))
     parts = [part for page in pages for part in page.strip().split("\n\n")]
     tables = [part.splitlines() for part in parts if part.startswith("| ")]
-    assert len(tables) == 12
+    assert len(tables) == 10  # masks, and losses: one row alone compares nothing
     for lines in tables:
         assert len({line.count("|") for line in lines}) == 1
+
+
+def test_a_second_run_stands_beside_the_first(report: dict[str, Any], tmp_path: Path) -> None:
+    larger = json.loads(json.dumps(report)) | {"mode": "full"}
+    larger["settings"]["size"] = "lab"
+    larger["differences"]["no-user-motion minus no-preference"]["contingency"] = interval(0.3)
+    del larger["variants"]["window"]
+    small, held, tables = module("paper_pages").write_pages(report, tmp_path, larger)
+    assert tables.name == "paper_tables_lab.md"
+    assert tables.read_text().startswith("# The paper's tables, size `lab`")
+    assert "`window`" in small.read_text()
+    lines = held.read_text().splitlines()
+    verdicts = {row.split(" | ")[0][2:26]: row.split(" | ")[1:] for row in lines if row.startswith("| ")}
+    assert verdicts["Seeing the user's motion"] == ["**held**", "**did not hold** |"]
+    assert verdicts["Latency is 6.8 times low"] == ["**held in part**", "**not measured** |"]
+    assert sum(line.startswith("**The same at the other size: did not hold.**") for line in lines) == 1
 
 
 def test_drift_is_movement_beyond_the_truths() -> None:
