@@ -28,13 +28,17 @@ def harness() -> ModuleType:
     return load(ROOT / "tests" / "browser" / "harness.py")
 
 
-@pytest.fixture(scope="module")
-def barge() -> ModuleType:
+def load_bench(name: str) -> ModuleType:
     sys.path.insert(0, str(ROOT / "bench"))
     try:
-        return load(ROOT / "bench" / "barge_in.py")
+        return load(ROOT / "bench" / f"{name}.py")
     finally:
         sys.path.remove(str(ROOT / "bench"))
+
+
+@pytest.fixture(scope="module")
+def barge() -> ModuleType:
+    return load_bench("barge_in")
 
 
 def test_events_are_jumps_and_noise_is_none(harness: ModuleType) -> None:
@@ -50,6 +54,17 @@ def test_progress_goes_from_the_first_to_the_last(harness: ModuleType) -> None:
     moved = harness.progress(300 + way[:, None] * np.full(256, 40.0))
     np.testing.assert_allclose(moved, way, atol=1e-6)
     assert len(harness.progress(np.full((20, 256), 300.0))) == 0, "it stays"
+
+
+def test_a_mouth_that_is_late_is_found_late() -> None:
+    rng = np.random.default_rng(0)
+    loud = np.repeat(rng.uniform(0, 0.2, 40), 5)
+    jaw = np.convolve(loud, np.ones(5) / 5, "same")
+    for frames in (-2, 0, 3):
+        found = load_bench("voices").follows(np.roll(jaw, frames), loud)
+        assert found["late_ms"] == 40 * frames
+        assert found["correlation"] == pytest.approx(1.0)
+    assert load_bench("voices").follows(rng.uniform(size=200), loud)["correlation"] < 0.5
 
 
 def test_speech_begins_where_it_gets_loud_after_a_pause(barge: ModuleType) -> None:
