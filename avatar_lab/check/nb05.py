@@ -62,6 +62,11 @@ def _block_sigma(function: Callable[..., Any]) -> str:
         raise Wrong(
             f"The levels are not uniform in 0..1: mean {mean:.2f}, spread {spread:.2f} (uniform: 0.50, 0.29)."
         )
+    rng = _rng(2)
+    if torch.equal(function(4, 50, 5, rng), function(4, 50, 5, rng)):
+        raise Wrong(
+            "Two calls give the same levels: draw from the rng that is passed, not from one of your own."
+        )
     return "Right: one level a block, independent across blocks and examples."
 
 
@@ -92,7 +97,11 @@ def _pyramid(function: Callable[..., Any]) -> str:
             raise Wrong(f"{case}: row 0 is all noise: in round 0 nothing has fallen yet.")
         if torch.equal((given > 0).sum(0), (right > 0).sum(0)):
             raise Wrong(f"{case}: frames end in the right round, but do not fall in equal parts.")
-        raise Wrong(f"{case}: frame i starts to fall in round i and takes {steps} rounds; yours does not.")
+        row, frame = ((given.float() - right).abs() > 1e-5).nonzero()[0].tolist()
+        raise Wrong(
+            f"{case}: first wrong in row {row}, frame {frame}, where you have {float(given[row, frame]):.2f}. "
+            f"A frame is noise up to row i, then falls {steps} times and stays clean."
+        )
     return "Right: one frame becomes clean with every evaluation."
 
 
@@ -108,6 +117,8 @@ def _kind(function: Callable[..., Any]) -> str:
     independent = path.block_sigma(8, 20, 5, rng)
     some_clean = independent.clone()
     some_clean[:4, :15] = 0
+    first_clean = independent.clone()
+    first_clean[:, :5] = 0
     tables = {
         "teacher": path.last_block_sigma(8, 20, 5, rng),
         "full": torch.rand(8, 1, generator=rng).expand(8, 20).clone(),
@@ -116,6 +127,7 @@ def _kind(function: Callable[..., Any]) -> str:
     for right, sigma in [
         *tables.items(),
         ("forcing", some_clean),
+        ("forcing", first_clean),
         ("forcing", path.clean_past_sigma(independent, 1.0, 5, rng)),
     ]:
         given = function(sigma.clone(), 5)

@@ -56,11 +56,12 @@ print(al.doctor().verdict)
 # $$\mathcal L = \mathbb E\;\big\lVert v_\theta(m_\sigma, \sigma, c) - (\varepsilon - m) \big\rVert$$
 #
 # Here $\sigma$ is uniform, one level a block, independent across blocks; $c$ is what the network knows besides: voice and user.
+# The paper measures the gap by its absolute value, this lab by its square.
 #
 # ### Exercise 1: block-shared levels
 #
 # *Easy, 10 minutes.* Return levels `(batch, frames)`: uniform in [0, 1), the same for the frames of a block, independent for
-# blocks and examples. The last block may be cut off. Draw from `rng`.
+# blocks and examples. The last block may be cut off. Draw from `rng`, a `torch.Generator`.
 
 
 # %% tags=["exercise"]
@@ -94,7 +95,8 @@ from avatar_lab.flow.path import clean_past_sigma, last_block_sigma
 rng = torch.Generator().manual_seed(0)
 independent = library_sigma(12, 50, 5, rng)
 levels = {
-    "diffusion forcing (paper)": independent,
+    "diffusion forcing": independent,
+    # 1.0: turn all examples into what a stream sees
     "as a stream sees it": clean_past_sigma(independent, 1.0, 5, rng),
     "teacher forcing": last_block_sigma(12, 50, 5, rng),
     "one level for all": torch.rand(12, 1, generator=rng).expand(12, 50),
@@ -107,9 +109,10 @@ axes[0].set_ylabel("examples")
 plt.show()
 
 # %% [markdown]
-# **You should see** (dark is clean): stripes of any level; a dark past with one block in work; a dark past with a noisy *last*
-# block; and whole windows of one colour. The first contains all others - but an entirely clean past comes up so rarely that the
-# network never quite learns to continue one. The library therefore mixes the second in, late in the training.
+# **You should see** (dark is clean, bright is noise; each row is an example): a patchwork, one colour a block; a dark past, one
+# block in work and a future that is still all noise; a dark past with a noisy *last* block; and whole windows of one colour. The first,
+# which is the paper's, contains all others - but an entirely clean past comes up so rarely that the network never quite learns to
+# continue one. The library therefore mixes the second in.
 
 # %% [markdown]
 # ## Three ways down
@@ -146,8 +149,8 @@ interactive(
 #
 # ### Exercise 2: the pyramid's table
 #
-# *Medium, 15 minutes.* Frame $i$ starts to fall in round $i$ and takes `steps` rounds, in equal parts. Return the table
-# `(frames + steps, frames)`; row 0 is all noise.
+# *Medium, 15 minutes.* Return the table `(frames + steps, frames)`. Row 0 is all noise and the last row all clean. Frame $i$ is
+# still noise in row $i$, then falls `steps` times by equal parts, and stays clean from row $i$ + `steps` on.
 
 
 # %% tags=["exercise"]
@@ -176,7 +179,7 @@ nb05.pyramid(pyramid)
 # ## Train a small one
 #
 # The `tiny` size: 236,000 weights, blocks of five frames, a few minutes of simulated conversation. One call, and what it does is
-# the loss above, with conditions dropped now and then.
+# the loss above, with conditions dropped now and then (chapter 06 says why).
 
 # %%
 from pathlib import Path
@@ -193,7 +196,12 @@ print(f"{len(data)} conversations of {data[0].frames / 25:.0f} s")
 
 # %%
 folder = TemporaryDirectory()
-forcing = ForcingConfig(batch=8, history=40, clean_past=0.5, cue_share=0.4)
+forcing = ForcingConfig(
+    batch=8,
+    history=40,  # frames of voice and user before a window
+    clean_past=0.5,  # share of examples with a stream's levels
+    cue_share=0.4,  # share cut around a reaction, falling to none
+)
 avatar, report = train(
     al.preset("tiny"),
     data,
@@ -225,9 +233,9 @@ plt.show()
 
 # %% [markdown]
 # Noise and motion both have unit variance, so that the velocity has variance 2: that is the loss of a network that always says
-# zero. Everything below was learned.
+# zero. What a full run's curve is below the line was learned (the ten steps of the fast mode show only the luck of the batch).
 #
-# Now let it stream, beside an untrained one and the truth.
+# Now let it stream, beside an untrained one and the truth. An untrained network says zero (chapter 04): its noise stays as it was.
 
 # %%
 from avatar_lab.model.avatar import build
@@ -246,7 +254,7 @@ for name, one in (
 tracks(faces, ("jaw_open", "smile", "yaw"))
 
 # %%
-said = np.abs(speech).reshape(-1, 640).max(1) > 0.02
+said = np.abs(speech).reshape(-1, 640).max(1) > 0.02  # 640 samples a frame
 for name, face in faces.items():
     jaw = face[:, al.FACE_NAMES.index("jaw_open")]
     r = np.corrcoef(jaw, talk.avatar.face[:, al.FACE_NAMES.index("jaw_open")])[
@@ -259,21 +267,23 @@ for name, face in faces.items():
 
 # %% [markdown]
 # **You should see**, after the full run, a jaw that moves with the voice: lips are learned first. Smiles in answer to the user come
-# later, heads last; the shipped `lab` weights took some hours. (In the fast mode it has learned next to nothing.)
+# later, heads last; the shipped `lab` weights took some hours. (In the fast mode it has learned next to nothing, and its line
+# covers the untrained one.)
 
 # %% [markdown]
 # ## Why does teacher forcing drift?
 #
 # With *teacher forcing* a network learns to continue the *true* past. In a stream it continues its own, with small errors that
-# it never met in training - and passes them on. A toy: $x_{t+1} = 0.98\,x_t$ plus noise, continued by a rule that is off by a
-# little, and that has learned, or has not, to come back from a wrong past.
+# it never met in training - and passes them on. A toy: $x_t$ is how far a stream is off at frame $t$. Each frame adds a small
+# error; a network that has met wrong pasts also takes a part of the old one back:
+# $x_{t+1} = (1 - \text{back})\,x_t + \text{bias} + \text{noise}$.
 
 # %%
 rng_np = np.random.default_rng(0)
 
 
 def continued(bias, back, frames=1500):
-    """Return a stream, off by `bias` a frame and pulled back by `back`."""
+    """Return the error of every frame."""
     x = np.zeros(frames)
     for t in range(1, frames):
         x[t] = (1 - back) * x[t - 1] + bias + 0.02 * rng_np.standard_normal()
@@ -302,8 +312,9 @@ plt.show()
 #
 # ### Exercise 3: which is which?
 #
-# *Easy, 5 minutes.* Given a table of training levels `(examples, frames)`, say what kind of training it is: `"teacher"` (every
-# frame before the last block is clean in every example), `"full"` (one level an example) or `"forcing"` (anything else).
+# *Easy, 5 minutes.* Given a table of training levels `(examples, frames)`, whole blocks, say what kind of training it is:
+# `"teacher"` (every frame before the last block is clean in every example), `"full"` (one level an example) or `"forcing"`
+# (anything else).
 
 
 # %% tags=["exercise"]

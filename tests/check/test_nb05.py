@@ -44,6 +44,10 @@ def test_right_answers_pass() -> None:
         (lambda b, n, k, g: torch.rand(b, -(-n // k)).repeat_interleave(k, 1)[:, :n], "global generator"),
         (lambda b, n, k, g: torch.rand(b, -(-n // k), generator=g), "expected a tensor"),
         (lambda b, n, k, g: 2 * right_sigma(b, n, k, g), "between 0 and 1"),
+        (
+            lambda b, n, k, g: right_sigma(b, n, k, torch.Generator().manual_seed(0)),
+            "not from one of your own",
+        ),
     ],
 )
 def test_wrong_levels_name_the_mistake(wrong: Callable[..., Any], words: str) -> None:
@@ -61,6 +65,7 @@ def test_wrong_levels_name_the_mistake(wrong: Callable[..., Any], words: str) ->
         (lambda n, s: right_pyramid(n, s) ** 2, "equal parts"),
         (lambda n, s: right_pyramid(n, s)[:-1], "shape"),
         (lambda n, s: right_pyramid(n, s).roll(-1, 0).clamp(0, 1), "row 0 is all noise"),
+        (lambda n, s: torch.cat([right_pyramid(n, s)[:1], right_pyramid(n, s)[:-1]]), "row 1, frame 0"),
         (lambda n, s: [1.0], "a tensor"),
     ],
 )
@@ -74,6 +79,7 @@ def test_wrong_pyramids_name_the_mistake(wrong: Callable[..., Any], words: str) 
     ("wrong", "words"),
     [
         (lambda s, b: "teacher" if (s[:, :-b] == 0).any() else right_kind(s, b), "not in *every* example"),
+        (lambda s, b: "teacher" if (s[:, :b] == 0).all() else right_kind(s, b), "not all of the past"),
         (lambda s, b: "teacher" if (s[:, :-b] == 0).all() else "forcing", "full-sequence diffusion"),
         (lambda s, b: "full" if (s == s[:, :1]).all() else "forcing", "is teacher training"),
         (lambda s, b: "other", "Return"),
