@@ -12,6 +12,7 @@ from avatar_lab.check.verdict import Verdict, Wrong, is_stub, not_yet, verdict_o
 from avatar_lab.flow.guidance import branches
 
 SIZES = {"user_motion": 3, "user_audio": 4, "avatar_audio": 4}
+ASKED = [("sum", 1.0, 1.0), ("nested", 1.0, 1.0), ("nested", 2.0, 2.0), ("nested", 2.0, 3.0)]
 KEYS = [("0", "0"), ("a", "0"), ("0", "u"), ("a", "u")]
 
 
@@ -52,7 +53,14 @@ def _dropout(function: Callable[..., Any]) -> str:
             raise Wrong(f"{name}: only parts were zeroed. Decide once per example: shape (b, 1, 1).")
         if not torch.allclose(signal[~gone[name]], before[name][~gone[name]]):
             raise Wrong(f"{name}: what is kept must stay as it is; do not rescale as nn.Dropout does.")
-    return _rates(gone, batch, probability)
+    praise = _rates(gone, batch, probability)
+    rng = torch.Generator().manual_seed(4)
+    first, second = (function(_signals(50), 0.5, rng)["user_motion"] for _ in range(2))
+    if torch.equal(first, second):
+        raise Wrong(
+            "Two calls drop the same examples: draw from the rng that is passed, not one of your own."
+        )
+    return praise
 
 
 def _rates(gone: Mapping[str, Tensor], batch: int, probability: float) -> str:
@@ -61,7 +69,8 @@ def _rates(gone: Mapping[str, Tensor], batch: int, probability: float) -> str:
         if abs(share - (1 - probability)) < 0.03:
             raise Wrong(f"{name}: dropped with probability {share:.2f}: keep and drop are exchanged.")
         if share in (0.0, 1.0):
-            raise Wrong(f"{name}: one decision for the whole batch; make one for each example.")
+            often = "always" if share else "never"
+            raise Wrong(f"{name}: {often} dropped. Every signal can be; make one decision for each example.")
         if abs(share - probability) > 0.03:
             raise Wrong(f"{name}: dropped in {share:.1%} of the examples; asked for {probability:.0%}.")
     if not torch.equal(gone["user_motion"], gone["user_audio"]):
@@ -88,10 +97,13 @@ def _combine(function: Callable[..., Any]) -> str:
     for form in ("sum", "nested"):
         for w_a, w_u in ((1.0, 1.0), (2.0, 3.0), (0.0, 2.5), (1.7, 0.0)):
             v = {key: torch.randn(2, 5, 3, generator=rng) for key in KEYS}
+            before = {key: value.clone() for key, value in v.items()}
             given = function(v, w_a, w_u, form)
-            right = _guided(v, w_a, w_u, form)
+            right = _guided(before, w_a, w_u, form)
             if not isinstance(given, Tensor) or given.shape != right.shape:
-                raise Wrong(f"Return a velocity of the same shape as each v, {tuple(right.shape)}.")
+                raise Wrong(f"{form}: return a velocity of the same shape as each v, {tuple(right.shape)}.")
+            if any(not torch.equal(v[key], before[key]) for key in KEYS):
+                raise Wrong("The velocities that were passed were changed in place (by += ?). Make new ones.")
             if not torch.allclose(given, right, atol=1e-4):
                 raise Wrong(_combine_hint(given, v, w_a, w_u, form))
     return "Right, in both forms, at weights of 0 as well."
@@ -129,14 +141,16 @@ def _combine_hint(
     return f"{case}: right shape, wrong values. Write the equation down term by term."
 
 
-def needed(answer: Mapping[Any, Any]) -> Verdict:
+def needed(answer: Any) -> Verdict:
     """Check which branches each (form, w_a, w_u) needs."""
-    if all(is_stub(value) for value in answer.values()):
+    if is_stub(answer) or (isinstance(answer, Mapping) and all(map(is_stub, answer.values()))):
         return not_yet()
     return verdict_of(lambda: _needed(answer))
 
 
-def _needed(answer: Mapping[Any, Any]) -> str:
+def _needed(answer: Any) -> str:
+    if not isinstance(answer, Mapping) or set(answer) != set(ASKED):
+        raise Wrong("Keep the four rows as they came, and replace only their dots.")
     for (form, w_a, w_u), given in answer.items():
         case = f"{form}, w_a = {w_a:g}, w_u = {w_u:g}"
         if is_stub(given):

@@ -187,7 +187,7 @@ nb06.combine(combine)
 # ### Exercise 3: what does the sum never see?
 #
 # *Medium, 5 minutes.* For which weights do the forms need which branches? Fill in the sets, each a pair like `("a", "u")`;
-# leave out a branch whose weight in the sum is zero. (Multiply the equations out. A branch that is never evaluated costs
+# leave out a branch whose weight is zero in the end. (Multiply the equations out. A branch that is never evaluated costs
 # no time.)
 
 # %% tags=["exercise"]
@@ -241,6 +241,7 @@ dyads = [
     al.simulate(seconds=SECONDS, seed=900 + i, split="test", reactivity=1.0)
     for i in range(COUNT)
 ]
+# the users' faces and voices, the avatars' voices and true faces
 users, heard, said, truth = stack_dyads(dyads)
 smile = next(r for r in REACTIONS if r.name == "smile")
 
@@ -250,7 +251,7 @@ def stream_both(w_a, w_u):
     """Return the avatars' faces with the own user and with a stranger."""
     weights = {"audio": w_a, "user": w_u}
     sampler = replace(avatar.config.sampler, guidance=weights)
-    other = derangement(COUNT)
+    other = derangement(COUNT)  # everybody gets somebody else's user
     tracks = {}
     for name, who in (
         ("true_user", np.arange(COUNT)),
@@ -315,8 +316,9 @@ guidance_pad(
 wild = stream_both(2.0, 25.0)["true_user"]
 calm = made[AUDIO[-1], USER[1]]["true_user"]
 for name, faces in (("moderate", calm), ("wild", wild)):
-    jerk = np.abs(np.diff(faces, n=3, axis=1)).mean()
-    inside = np.mean((faces[..., 7] > 0) & (faces[..., 7] < 1))
+    jerk = np.abs(np.diff(faces, n=3, axis=1)).mean()  # how it trembles
+    smiles = faces[..., al.FACE_NAMES.index("smile")]
+    inside = np.mean((smiles > 0) & (smiles < 1))  # the rest is clipped
     print(f"{name:<9} mean jerk {jerk:6.3f}   smiles inside 0..1: {inside:.0%}")
 
 # %% [markdown]
@@ -332,8 +334,8 @@ for name, faces in (("moderate", calm), ("wild", wild)):
 # | branches and weights | `avatar_lab/flow/guidance.py` | `tests/flow/test_guidance.py` |
 # | guidance in one pass | `avatar_lab/train/one_branch.py` | `tests/train/test_one_branch.py` |
 #
-# The library never evaluates a branch whose weight is zero, runs the others as one batch, and can distil all of them into
-# one pass (`al.load("lab", fast=True)`).
+# The library drops the user as a whole and besides, now and then, face or voice alone. It never evaluates a branch whose
+# weight is zero, runs the others as one batch, and can distil all of them into one pass (`al.load("lab", fast=True)`).
 
 # %% [markdown]
 # ## Quiz
@@ -341,8 +343,8 @@ for name, faces in (("moderate", calm), ("wild", wild)):
 # <details><summary>Why is the user's motion the query and the user's audio the key, not the other way round?</summary>The
 # result has one row per query. Either would do; what matters is that face and voice of one person meet before the avatar's
 # own voice comes in.</details>
-# <details><summary>Why must a user be dropped as a whole?</summary>v(a,0) stands for "no user". If the network had met a
-# silent face, or a faceless voice, it would not know what nobody looks like.</details>
+# <details><summary>Why must a user be dropped as a whole?</summary>v(a,0) stands for "no user", neither seen nor heard. With
+# two decisions at 0.1 that would come up once in a hundred examples: too rarely to learn what nobody looks like.</details>
 # <details><summary>Does guidance need training?</summary>Only that conditions were dropped. The weights can be turned while
 # the avatar runs.</details>
 #

@@ -49,7 +49,9 @@ def test_right_dropout_passes() -> None:
         (dropper(lambda s, p, g: torch.rand(s.shape, generator=g) >= p), "only parts were zeroed"),
         (dropper(lambda s, p, g: torch.rand(len(s), s.shape[1], 1, generator=g) >= p), "only parts"),
         (dropper(lambda s, p, g: torch.rand(len(s), 1, 1, generator=g) < p), "exchanged"),
-        (dropper(lambda s, p, g: torch.rand(1, 1, 1, generator=g) >= p), "whole batch"),
+        (dropper(lambda s, p, g: torch.rand(1, 1, 1, generator=g) >= p), "one decision for each"),
+        (dropper(lambda s, p, g: torch.ones(1)), "never dropped"),
+        (lambda s, p, g: right_drop(s, p, torch.Generator().manual_seed(0)), "not one of your own"),
         (dropper(lambda s, p, g: torch.rand(len(s), 1, 1) >= p), "global generator"),
         (
             dropper(lambda s, p, g: (torch.rand(len(s), 1, 1, generator=g) >= p) / (1 - p)),
@@ -92,6 +94,7 @@ def test_right_combination_passes() -> None:
         ),
         (lambda v, a, u, form: 2 * v["a", "u"], "wrong values"),
         (lambda v, a, u, form: 1.0, "same shape"),
+        (lambda v, a, u, form: v["0", "0"].add_(v["a", "u"]), "changed in place"),
     ],
 )
 def test_wrong_combination_names_the_mistake(wrong: Callable[..., Any], words: str) -> None:
@@ -128,7 +131,16 @@ def test_wrong_branches_name_the_mistake(case: Any, wrong: Any, words: str) -> N
     assert words in verdict.message
 
 
+def test_rows_that_are_gone_are_missed() -> None:
+    for rows in ({("sum", 1.0, 1.0): NEEDED["sum", 1.0, 1.0]}, [1, 2]):
+        verdict: Any = nb06.needed(rows)
+        assert verdict.state == "wrong"
+        assert "four rows" in verdict.message
+
+
 def test_stubs_are_open() -> None:
     assert nb06.dropout(lambda s, p, g: ...).state == "open"
     assert nb06.combine(lambda v, a, u, form: None).state == "open"
     assert nb06.needed(dict.fromkeys(NEEDED, ...)).state == "open"
+    for stub in (None, ...):
+        assert nb06.needed(stub).state == "open"
