@@ -80,6 +80,10 @@ def _compare(given: dict[str, Any], truth: dict[str, Tensor], positions: Tensor,
     if not torch.equal(held, truth["positions"]):
         if set(positions.tolist()) - set(held.tolist()):
             raise Wrong(f"{case}: new frames are missing from positions.")
+        if torch.equal(held[positions % SLOTS], positions):
+            raise Wrong(
+                f"{case}: older frames are lost that nobody took the slot of. Start from the old store."
+            )
         raise Wrong(f"{case}: right frames, wrong slots. Frame p belongs into slot p % {SLOTS}, always.")
     for name in ("keys", "values"):
         if not torch.equal(given[name], truth[name]):
@@ -109,7 +113,13 @@ def _rebase(function: Callable[..., Any]) -> str:
         positions = torch.arange(start, start + frames)
         turned = rotate(plain, rotation(positions, dim))
         before = turned.clone()
-        given = function(turned, shift)
+        try:
+            given = function(turned, shift)
+        except (AttributeError, IndexError, RuntimeError, TypeError) as error:
+            raise Wrong(
+                f"Your code raised {type(error).__name__}: {error}. rotation(positions, d) wants a tensor of one "
+                f"dimension, and the d of these keys: here {dim}, not always the same."
+            ) from error
         if not torch.equal(turned, before):
             raise Wrong("The keys that were passed were changed in place. Return new ones.")
         if not isinstance(given, Tensor) or given.shape != turned.shape:
@@ -171,6 +181,8 @@ class Network:
         self.calls: list[tuple[Tensor, float, Any]] = []
 
     def __call__(self, frames: Tensor, sigma: Any, cache: Any) -> tuple[Tensor, Fresh]:
+        if isinstance(sigma, Tensor) and sigma.numel() != 1:
+            raise Wrong(f"sigma is one number for the whole block here; got shape {tuple(sigma.shape)}.")
         level = float(sigma)
         self.calls.append((frames.clone(), level, cache))
         return torch.sin(frames) + level, Fresh(frames.clone(), level)
@@ -225,7 +237,10 @@ def _check_motion(motion: Tensor, noise: Tensor) -> None:
 def _check_calls(
     network: Network, motion: Tensor, cache: tuple[Any, ...], following: tuple[Any, ...]
 ) -> None:
-    if any(seen is not cache and tuple(seen) != cache for _, _, seen in network.calls):
+    shown = [tuple(seen) for _, _, seen in network.calls]
+    if any(len(seen) < len(cache) for seen in shown):
+        raise Wrong("A step was not shown the past. Pass it the cache that you were given.")
+    if any(len(seen) > len(cache) for seen in shown):
         raise Wrong("A step was shown a cache that holds the block itself. All steps see the old cache.")
     if len(following) == len(cache):
         raise Wrong("Nothing was added to the cache: the next block would not know of this one.")

@@ -91,8 +91,8 @@ print(f"largest difference {gap:.0e}")
 # ### Exercise 1: write by position
 #
 # *Easy, 10 minutes.* A store holds `"keys"` and `"values"` `(h, C, d)` and `"positions"` `(C,)`: which frame is in each slot, -1
-# for none. Return a *new* store with a block of frames written. The old one must stay as it was: whoever holds on to it can go
-# back to it.
+# for none. Return a *new* store, a dict like the old one, with a block of frames written. The old one must stay as it was:
+# whoever holds on to it can go back to it. `positions` is a tensor `(n,)`.
 
 
 # %% tags=["exercise"]
@@ -138,10 +138,12 @@ from avatar_lab.model.block_sampler import BlockSampler, Grid
 avatar = al.load("lab", device="cpu")
 model, size = avatar.generator, avatar.config.generator
 B, C, LOOK = size.block, size.context, size.lookahead
+# whose avatar it is: a face at rest, in coefficients
 reference = torch.from_numpy(avatar.face_space.encode(neutral(1)))
 levels, guide = sigma_grid(8), avatar.config.sampler
 three = branches(guide.guidance, guide.guidance_form)  # chapter 06
-sampler = BlockSampler(model, three, Grid(levels, levels), reference)
+grid = Grid(levels, levels)  # what Euler uses, and what the network is told
+sampler = BlockSampler(model, three, grid, reference)
 print(f"blocks of {B}, context {C}, look-ahead {LOOK}, mask {size.mask!r}")
 
 # %%
@@ -169,7 +171,7 @@ def stream(sampler, blocks=BLOCKS, keep=clean_pass):
     """Return the motion of `blocks` blocks, and the memory after each."""
     memory, made, memories = sampler.start(), [], []
     for b in range(blocks):
-        now, rounds = slice(b * B, (b + 1) * B), []
+        now, rounds = slice(b * B, (b + 1) * B), []  # noise ... result
         plan = sampler.plan(memory, condition[:, now], B)
         motion, _ = sampler.denoise(
             plan, noise[:, now], lambda _, x, sigma, to=rounds: to.append(x)
@@ -195,7 +197,7 @@ for b in (0, 1, 7, 8, 9, BLOCKS - 1):
 # %% [markdown]
 # **You should see** the cache fill up - first by three frames, as two wait for their look-ahead, then by five - and stay at 43. It
 # has its full size from the start: frames that have not happened yet are masked. So every block has the same shapes and the same
-# cost, the first as well as the last.
+# cost, the first as well as the last. (The 3 in the keys' shape are the branches of chapter 06: a cache each.)
 
 # %% [markdown]
 # ## What does it save?
@@ -210,8 +212,8 @@ clock = SystemClock()
 
 
 def ready(tokens, level=0.5):
-    """Return tokens once a branch, and what their levels do: the past is 0."""
-    sigma = torch.zeros(1, tokens.shape[1])
+    """Return tokens, once a branch, and what adaLN makes of their levels."""
+    sigma = torch.zeros(1, tokens.shape[1])  # the past is clean
     sigma[:, -B:] = level
     return tokens.expand(len(three), -1, -1), sampler.table.at(sigma)
 
@@ -232,6 +234,7 @@ def without_cache(end, frames):
     first = max(0, end - frames) // B * B  # whole blocks
     window = slice(first, end)
     keys = model.keys_of_condition(condition[:, window])
+    # what all steps of a block share: condition, angles, mask
     setting = model.setting(keys, sampler.reference, end - first)
     return step_ms(motion[:, window], setting)
 
@@ -312,7 +315,7 @@ plt.figure(figsize=(7, 2.6))
 plt.loglog(ages / 25, wrong, color="tab:red")
 for seconds, name in ((41, "41 s"), (3600, "1 hour"), (604800, "1 week")):
     plt.axvline(seconds, color="grey", lw=0.8, ls=":")
-    plt.text(seconds, 3, " " + name, fontsize=8, color="grey")
+    plt.text(seconds, 7, " " + name, fontsize=8, color="grey")
 plt.xlabel("age of the session, seconds")
 plt.ylabel("scores are wrong by")
 plt.ylim(1e-6, 20)
@@ -327,7 +330,8 @@ plt.show()
 # ### Exercise 2: roll with RoPE
 #
 # *Medium, 15 minutes.* You are given keys that are turned already, each by its own position. Make all those positions smaller by
-# `shift`, without knowing the positions and without the plain keys. Turns add up: $R_a R_b = R_{a+b}$.
+# `shift`, without knowing the positions and without the plain keys. Turns add up: $R_a R_b = R_{a+b}$. `rotate` and `rotation` are
+# those of the last figure.
 
 
 # %% tags=["exercise"]
@@ -477,7 +481,8 @@ for kind in SELF_MASKS:
 # ### Exercise 3: finish a block
 #
 # *Medium, 15 minutes.* `network(frames, sigma, cache)` returns a velocity, and `fresh`: what a cache would keep of these frames.
-# `levels` falls from 1 to 0. Take the Euler steps, then return the motion and `cache + (fresh,)` - with the right `fresh`.
+# Here `sigma` is one number for the whole block, and `cache` a tuple. `levels` falls from 1 to 0. Take the Euler steps, then
+# return the motion and `cache + (fresh,)` - with the right `fresh`.
 
 
 # %% tags=["exercise"]

@@ -65,6 +65,12 @@ def loses_the_last(store: Any, positions: Any, keys: Any, values: Any) -> Any:
     return right_write(store, positions[:-1], keys[:, :-1], values[:, :-1])
 
 
+def begins_anew(store: Any, positions: Any, keys: Any, values: Any) -> Any:
+    empty = {name: torch.zeros_like(part) for name, part in store.items()}
+    empty["positions"] -= 1
+    return right_write(empty, positions, keys, values)
+
+
 def test_writing_by_position_passes() -> None:
     assert nb07.write(right_write).passed
 
@@ -81,6 +87,7 @@ def test_writing_by_position_passes() -> None:
         (writer(lambda p, c: p % c, named=False), "positions does not say"),
         (next_free, "there twice"),
         (loses_the_last, "missing"),
+        (begins_anew, "older frames are lost"),
         (in_place, "changed in place"),
         (lambda s, p, k, v: s["keys"], "Return a store"),
     ],
@@ -116,6 +123,8 @@ def by_halves(keys: Any, shift: int) -> Any:
             "all move by the same",
         ),
         (by_halves, "neighbours"),
+        (lambda k, s: rotate(k, rotation(torch.tensor([-s]), 32)), "not always the same"),
+        (lambda k, s: rotate(k, rotation(torch.tensor(-s), k.shape[3])), "tensor of one dimension"),
         (lambda k, s: k[:, :, s:], "same shape"),
         (lambda k, s: 2 * right_rebase(k, s), "wrong angles"),
         (lambda k, s: right_rebase(k, s) if s >= 0 else k.clone(), "nothing was turned"),
@@ -172,6 +181,14 @@ def too_often(net: Any, cache: Any, noise: Any, levels: Any) -> Any:
     return finisher()(net, cache, noise, levels)
 
 
+def sees_nothing(net: Any, cache: Any, noise: Any, levels: Any) -> Any:
+    return finisher()(lambda x, sigma, _: net(x, sigma, ()), cache, noise, levels)
+
+
+def levels_a_frame(net: Any, cache: Any, noise: Any, levels: Any) -> Any:
+    return net(noise, torch.ones(noise.shape[:2]), cache)
+
+
 def test_finishing_a_block_passes() -> None:
     assert nb07.finish_block(finisher()).passed
 
@@ -187,6 +204,8 @@ def test_finishing_a_block_passes() -> None:
         (finisher(skip=1), "one step too few"),
         (every_step, "one for each step"),
         (sees_itself, "holds the block itself"),
+        (sees_nothing, "not shown the past"),
+        (levels_a_frame, "one number for the whole block"),
         (forgets, "Nothing was added"),
         (too_often, "5 calls"),
         (lambda net, cache, noise, levels: noise, "two things"),
