@@ -25,7 +25,7 @@ Errors = tuple[Tensor, Tensor]
 
 def wilson(function: Callable[..., Any]) -> Verdict:
     """Check `wilson(won, count)`: (low, high) of the 95 % interval."""
-    if _open(lambda: function(3, 4)):
+    if _open(lambda: function(3, 4)) or _open(lambda: function(3, 4)[0]):
         return not_yet()
     return verdict_of(lambda: _wilson(function))
 
@@ -34,7 +34,7 @@ def _wilson(function: Callable[..., Any]) -> str:
     for won, count in ((3, 4), (10, 12), (5, 10), (0, 6), (12, 12), (83, 100), (2.5, 4)):
         given, right = function(won, count), library_wilson(won, count)
         if not isinstance(given, tuple | list) or len(given) != 2:
-            raise Wrong("Return two numbers, (low, high).")
+            raise Wrong("Return a tuple of two numbers, (low, high).")
         low, high = (float(x) for x in given)
         if not math.isclose(low, right.low, abs_tol=2e-3) or not math.isclose(high, right.high, abs_tol=2e-3):
             raise Wrong(f"{won:g} of {count}: {_wilson_hint(low, high, won, count)}")
@@ -67,7 +67,12 @@ def _wilson_hint(low: float, high: float, won: float, count: int) -> str:
             return hint
     if low > high:
         return "low is above high."
-    return f"got [{low:.2f}, {high:.2f}]. Compute the half width first: z times the root, over 1 + z²/n."
+    if high > 1.5:
+        return f"got [{low:.2f}, {high:.2f}]. Shares lie between 0 and 1. Mind the brackets of z²/(2n) and z²/(4n²)."
+    return (
+        f"got [{low:.3f}, {high:.3f}]. Compute the half width first: z times the root, over 1 + z²/n. "
+        "z is 1.96, and nothing is rounded."
+    )
 
 
 def loss(function: Callable[..., Any]) -> Verdict:
@@ -93,12 +98,28 @@ def _loss(function: Callable[..., Any]) -> str:
             raise Wrong("Return one number for the batch, a tensor of shape ().")
         if not torch.allclose(given, right, rtol=1e-4):
             raise Wrong(_loss_hint(given, winner, loser, counts, beta))
+    _reached(function)
     far = function(*_errors(0, spread=50.0), 1000.0)
     if not torch.isfinite(far):
         raise Wrong("Infinite for large gaps: log of sigmoid underflows to log 0. F.logsigmoid does not.")
     same = torch.full((1, 4), 0.2)
     start = float(function((same, same), (same, same), torch.ones(1, 4), 100.0))
     return f"Right: {start:.3f} = log 2 where the policy is its reference, whatever beta."
+
+
+def _reached(function: Callable[..., Any]) -> None:
+    winner, loser, counts = _errors(0)
+    watched = {"winner": winner[0].requires_grad_(), "loser": loser[0].requires_grad_()}
+    with torch.enable_grad():
+        given = function(winner, loser, counts, 10.0)
+    if given.requires_grad:
+        given.backward()
+    for name, policy in watched.items():
+        if policy.grad is None:
+            raise Wrong(
+                f"The right value, but no gradient reaches the policy's errors on the {name}: nothing would be "
+                "learned there. No detach, .item() or new tensor on the way."
+            )
 
 
 def _dpo(winner: Errors, loser: Errors, counts: Tensor, beta: float) -> Tensor:
@@ -116,6 +137,11 @@ def _loss_hint(given: Tensor, winner: Errors, loser: Errors, counts: Tensor, bet
     likely = {
         "the mean is inside the log-sigmoid (classic mistake 1): one frame that is decided silences all others. "
         "First -logsigmoid of every frame, then the mean.": -F.logsigmoid(-beta * mean(gap)),
+        "the mean of an example's frames is inside the log-sigmoid (classic mistake 1). First -logsigmoid of every "
+        "frame, then one mean.": -F.logsigmoid(-beta * ((gap * counts).sum(1) / counts.sum(1))).mean(),
+        "each example has a mean of its own here; take one mean over all frames that count.": (
+            (held * counts).sum(1) / counts.sum(1)
+        ).mean(),
         "that prefers the losing motion: D is an error, so smaller is better. Mind the minus before beta.": (
             mean(-F.logsigmoid(beta * gap))
         ),
@@ -123,6 +149,7 @@ def _loss_hint(given: Tensor, winner: Errors, loser: Errors, counts: Tensor, bet
             -F.logsigmoid(-beta * (winner[0] - loser[0]))
         ),
         "beta is missing inside the log-sigmoid.": mean(-F.logsigmoid(-gap)),
+        "beta stands outside; it belongs inside the log-sigmoid.": beta * mean(-F.logsigmoid(-gap)),
         "frames with counts 0 took part. They are clean: nothing was predicted there.": held.mean(),
         "frames with counts 0 were divided by: divide by counts.sum().": (held * counts).mean(),
         "that is the sum; take the mean over the frames that count.": (held * counts).sum(),
@@ -187,13 +214,16 @@ def _call(pair_errors: Callable[..., Any], seed: int) -> tuple[Any, _Watched, _W
 
 
 def _pair(pair_errors: Callable[..., Any]) -> str:
-    state = torch.get_rng_state()
+    state, drawn = torch.get_rng_state(), torch.zeros(0)
     for seed in range(10):
         given, policy, reference, (winner, loser, condition) = _call(pair_errors, seed)
         if not torch.equal(state, torch.get_rng_state()):
             raise Wrong("Draw from rng, not from torch's global generator: pass generator=rng.")
         noise, sigma = _shown_alike(policy, reference, winner, loser, condition)
         _right_values(given, (policy, reference), (winner, loser), condition, noise, sigma)
+        if torch.equal(sigma, drawn):
+            raise Wrong("Another rng, the same noise: draw from the rng that is passed, not one of your own.")
+        drawn = sigma
     return "Right: same noise, same sigma, a reference of its own, the whole condition - a fair pair."
 
 
@@ -202,6 +232,8 @@ def _shown_alike(
 ) -> tuple[Tensor, Tensor]:
     """Return the noise and sigma of the pair; complain when they differ between members or models."""
     both = len(winner) + len(loser)
+    if not reference.seen and policy.seen and len(policy.shown()[0]) == 2 * both:
+        raise Wrong("The reference was never asked. Both models look at both members: four errors.")
     for name, model in (("policy", policy), ("reference", reference)):
         if not model.seen or len(model.shown()[0]) != both:
             raise Wrong(f"The {name} must look at each member of the pair once, the winner and the loser.")
@@ -210,8 +242,8 @@ def _shown_alike(
         raise Wrong(f"sigma must have shape (b, t) = {tuple(winner.shape[:2])}: one level a frame.")
     if not torch.equal(given, condition.repeat(2, 1, 1)) or not torch.equal(reference.shown()[2], given):
         raise Wrong(
-            "The condition was changed or dropped inside the pair (classic mistake 4): chance then decides what is "
-            "compared. Pass it whole, four times."
+            "The condition was changed or dropped inside the pair (classic mistake 4). Where the user is dropped, "
+            "the loser is the right answer, even if it is dropped for all four. Pass it whole, four times."
         )
     if not torch.equal(*sigma.chunk(2)):
         raise Wrong(
@@ -246,6 +278,8 @@ def _right_values(
     right = [[_error(m, motion, condition, noise, sigma) for m in models] for motion in members]
     try:
         found = [[given[i][j] for j in (0, 1)] for i in (0, 1)]
+        if len(given) != 2 or any(len(row) != 2 for row in given):
+            raise TypeError
     except (TypeError, IndexError, KeyError):
         raise Wrong(
             "Return two pairs: (policy, reference) on the winner, then the same on the loser."
@@ -296,7 +330,7 @@ def _beta(function: Callable[..., Any]) -> str:
     found = 0.0
     for seed, share in ((1, 0.15), (2, 0.15), (3, 0.4), (4, 0.05)):
         rng = torch.Generator().manual_seed(seed)
-        gaps = 0.04 * torch.randn(40, 50, generator=rng) - 0.03
+        gaps = 0.04 * torch.randn(2000, generator=rng) - 0.03
         found, size = float(function(gaps, share, SATURATED)), gaps.abs()
         case = f"share {share:.0%}, beta {found:.0f}"
         if not math.isfinite(found) or found <= 0:

@@ -32,6 +32,7 @@
 # | word | symbol, shape | meaning |
 # |---|---|---|
 # | preferred, losing | $m_w$, $m_l$, `(b, t, k)` | the true motion, and one made without the user |
+# | policy | $v_\theta$ | the network that is trained |
 # | reference | $v_\text{ref}$ | a frozen copy of the weights from which training starts |
 # | advantage | $D(m)$, `(b, t)` | the policy's error minus the reference's: below 0, $m$ has become likelier |
 # | gap | $D(m_w) - D(m_l)$ | below 0 is right; *margin* is minus its mean |
@@ -157,8 +158,8 @@ preference_pairs(shown, seed=3)
 #
 # ### Exercise 1: what are few votes worth?
 #
-# *Easy, 10 minutes.* The bootstrap draws from what was seen; after four wins in four it has never met a loss, and calls it
-# "100 %, give or take nothing". Wilson's interval asks the other way round: for which true shares $p$ would this be no surprise?
+# *Easy, 10 minutes.* The bootstrap draws new votes from those that were seen; after four wins in four it has never met a loss, and
+# calls it "100 %, give or take nothing". Wilson's interval asks the other way round: for which true shares $p$ would this be no surprise?
 # With $\hat p = k/n$ and $z = 1.96$:
 #
 # $$\frac{\hat p + \frac{z^2}{2n} \pm z\sqrt{\frac{\hat p(1-\hat p)}{n} + \frac{z^2}{4n^2}}}{1 + \frac{z^2}{n}}$$
@@ -237,7 +238,7 @@ for shift, part, colour in ((-0.2, 0, "#D55E00"), (0.2, 1, "#0072B2")):
     axis.barh(rows + shift, values, 0.38, color=colour)
 axis.set_yticks(rows, list(found))
 axis.invert_yaxis()
-axis.set_xlabel("mean distance, deviations")
+axis.set_xlabel("mean distance, standard deviations")
 axis.legend(["after the smile", "elsewhere"], frameon=False, fontsize=8)
 axis.spines[["top", "right"]].set_visible(False)
 plt.show()
@@ -252,7 +253,7 @@ plt.show()
 # ## The loss
 #
 # A flow model gives no likelihood, but an error. $D$ says whether a motion has become easier for the policy than for the reference,
-# frame by frame:
+# frame by frame; $v^* = \varepsilon - m$ is what both should have said, and $\lvert\cdot\rvert_1$ the mean over a frame's coefficients:
 #
 # $$D(m) = \big\lvert v^* - v_\theta(m_\sigma, \sigma, c)\big\rvert_1 - \big\lvert v^* - v_\text{ref}(m_\sigma, \sigma, c)\big\rvert_1$$
 #
@@ -309,8 +310,10 @@ def forcing_errors(policy, motion, condition, rng):
 
 
 # %% [markdown]
-# Whoever calls it four times, for two members and two models, has made three of the four classic mistakes (the other one was in
-# exercise 2). Write it so that *only* the motion and the model differ, and make the reference a thing of its own.
+# Whoever calls it four times, for two members and two models, makes two of the four classic mistakes: chance decides what is
+# compared. (The mean of exercise 2 was one; the last is a reference that moves along with the policy.) Write it so that *only* the
+# motion and the model differ, and make the reference a thing of its own. Pass the condition whole, to all four: where the user is
+# dropped, the losing motion would be the right answer.
 
 # %% tags=["exercise"]
 # solution >>>
@@ -431,7 +434,7 @@ def run(beta):
             seen.append(look(module, beta))
         rng = torch.Generator().manual_seed(step)
         pair = draw_alike(versions["train"], module.config, WINDOW, rng)
-        loss, _ = module.loss(pair[0], *pair, rng)
+        loss, _ = module.loss(pair[0], *pair, rng)  # the truth, and the pair
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -471,7 +474,7 @@ preference_explorer(
 # ### Exercise 4: which beta?
 #
 # *Easy, 10 minutes.* $\beta$ is a ruler for gaps: with the paper's 1000 (errors averaged over 512 dimensions) a gap of 0.004 is already
-# decided; ours are over 18 and wider. Given the gaps of all frames, return the largest beta that leaves no more than
+# decided; ours are over 18 and wider. Given the gaps of all frames, a flat tensor, return the largest beta that leaves no more than
 # `share` of them saturated, that is with $\lvert\beta\cdot\text{gap}\rvert$ above `limit`.
 
 
@@ -494,7 +497,7 @@ wanted = largest_beta(gaps[-1], 0.15, 4.0)
 print(
     f"beta {BETAS[-1]:.0f} saturates {rows[-1]['saturated']:.0%};",
     "15 % would be beta",
-    "... (open)" if wanted in (None, ...) else round(wanted),
+    "... (open)" if wanted in (None, ...) else round(float(wanted)),
 )
 
 # %% [markdown]

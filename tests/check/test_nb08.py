@@ -57,6 +57,8 @@ def test_right_interval_passes() -> None:
         (lambda won, count: tuple(reversed(right_wilson(won, count))), "low is above high"),
         (lambda won, count: won / count, "two numbers"),
         (lambda won, count: (0.0, 1.0), "half width first"),
+        (lambda won, count: tuple(round(x, 2) for x in right_wilson(won, count)), "nothing is rounded"),
+        (lambda won, count: tuple(100 * x for x in right_wilson(won, count)), "between 0 and 1"),
     ],
 )
 def test_wrong_interval_names_the_mistake(wrong: Callable[..., Any], words: str) -> None:
@@ -88,12 +90,23 @@ def test_right_loss_passes() -> None:
         (lambda w, m, c, b: right_dpo(m, w, c, b), "prefers the losing motion"),
         (lambda w, m, c, b: mean(-F.logsigmoid(-b * (w[0] - m[0])), c), "reference is missing"),
         (lambda w, m, c, b: right_dpo(w, m, c, 1.0), "beta is missing"),
+        (lambda w, m, c, b: b * right_dpo(w, m, c, 1.0), "beta stands outside"),
         (lambda w, m, c, b: right_dpo(w, m, torch.ones_like(c), b), "counts 0 took part"),
         (lambda w, m, c, b: (-F.logsigmoid(-b * gap_of(w, m)) * c).mean(), "divide by counts.sum()"),
         (lambda w, m, c, b: -right_dpo(w, m, c, b), "sign of the whole"),
         (lambda w, m, c, b: mean(-torch.log(torch.sigmoid(-b * gap_of(w, m))), c), "underflows"),
         (lambda w, m, c, b: -F.logsigmoid(-b * gap_of(w, m)), "one number"),
         (lambda w, m, c, b: torch.tensor(1.0), "wrong value"),
+        (lambda w, m, c, b: right_dpo(w, m, c, b).detach(), "no gradient reaches"),
+        (lambda w, m, c, b: right_dpo(w, [e.detach() for e in m], c, b), "errors on the loser"),
+        (
+            lambda w, m, c, b: -F.logsigmoid(-b * (gap_of(w, m) * c).sum(1) / c.sum(1)).mean(),
+            "an example's frames is inside",
+        ),
+        (
+            lambda w, m, c, b: ((-F.logsigmoid(-b * gap_of(w, m)) * c).sum(1) / c.sum(1)).mean(),
+            "one mean over all frames",
+        ),
     ],
 )
 def test_wrong_loss_names_the_mistake(wrong: Callable[..., Any], words: str) -> None:
@@ -172,7 +185,14 @@ def test_right_pair_passes(right: Callable[..., Any]) -> None:
         (right_frozen, judged(order=lambda f: list(zip(*f, strict=True))), "Grouped by model"),
         (right_frozen, judged(order=lambda f: f[::-1]), "Winner and loser are exchanged"),
         (right_frozen, judged(order=lambda f: [[e.square() for e in row] for row in f]), "Wrong values"),
-        (right_frozen, judged(order=lambda f: f[0][0]), "shape"),
+        (right_frozen, judged(order=lambda f: f[0][0]), "two pairs"),
+        (right_frozen, judged(order=lambda f: (*f[0], *f[1])), "two pairs"),
+        (right_frozen, lambda p, r, *rest: judged()(p, p, *rest), "never asked"),
+        (
+            right_frozen,
+            lambda p, r, w, m, c, g: judged()(p, r, w, m, c, torch.Generator().manual_seed(0)),
+            "not one of your own",
+        ),
         (right_frozen, judged(order=lambda f: [[e.mean() for e in row] for row in f]), "mean over coef"),
         (right_frozen, judged(order=lambda f: [[e.detach() for e in row] for row in f]), "reach the policy"),
         (right_frozen, lambda p, r, w, m, c, g: ((p(w, w[..., 0], c),) * 2,) * 2, "each member"),
@@ -214,6 +234,7 @@ def test_wrong_beta_names_the_mistake(wrong: Callable[..., Any], words: str) -> 
 
 def test_stubs_are_open() -> None:
     assert nb08.wilson(lambda won, count: ...).state == "open"
+    assert nb08.wilson(lambda won, count: (..., ...)).state == "open"
     assert nb08.loss(lambda *_: None).state == "open"
     assert nb08.pair(lambda policy: ..., lambda *_: ...).state == "open"
     assert nb08.pair(right_frozen, lambda *_: ...).state == "open"
