@@ -192,7 +192,7 @@ from avatar_lab.train.recipes import prepare
 
 steps, hours = (10, 0.02) if FAST else (500, 0.2)
 data = prepare("tiny", hours, seed=3, progress=False)
-print(f"{len(data)} conversations of {data[0].frames / 25:.0f} s")
+print(f"{len(data)} x {data[0].frames / 25:.0f} s of conversation")
 
 # %%
 folder = TemporaryDirectory()
