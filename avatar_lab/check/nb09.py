@@ -81,6 +81,11 @@ def _by_library(user: np.ndarray, truth: np.ndarray, made: np.ndarray, way: str)
     return float(np.mean([library_rpcc(*clip) for clip in zip(user, truth, made, strict=True)]))
 
 
+def _by_columns(user: np.ndarray, truth: np.ndarray, made: np.ndarray, way: str) -> float:
+    clips = zip(*(np.moveaxis(track, -1, 0)[..., None] for track in (user, truth, made)), strict=True)
+    return float(np.mean([_by_library(*clip, way) for clip in clips]))
+
+
 def _rpcc_hint(given: float, user: np.ndarray, truth: np.ndarray, made: np.ndarray, way: str) -> str:
     def pcc(a: np.ndarray, b: np.ndarray) -> float:
         return correlation(a.ravel(), b.ravel())
@@ -100,6 +105,9 @@ def _rpcc_hint(given: float, user: np.ndarray, truth: np.ndarray, made: np.ndarr
         "that: take |difference| of every clip, then the mean.": abs(mean(user, truth) - mean(user, made)),
         "you correlated column by column. Flatten frames and columns into one long row.": abs(
             by_column(user, truth) - by_column(user, made)
+        ),
+        "you took rPCC of every column, then the mean. Frames and columns go into one long row.": _by_columns(
+            user, truth, made, way
         ),
         "that is the correlation of made and true avatar. rPCC compares both with the user.": pcc(
             truth, made
@@ -136,6 +144,8 @@ def _answer(seed: int, by: int, length: int, mirrored: bool = False) -> tuple[np
 def _lag(function: Callable[..., Any]) -> str:
     for seed, by in enumerate((12, 0, 7, -9, 20, -3), start=1):
         _compare_lag(function, *_answer(seed, by, 200), 25)
+    for seed, by in ((10, 25), (11, -25)):  # the ends of the search belong to it
+        _compare_lag(function, *_answer(seed, by, 200), 25)
     _compare_lag(function, *_wrapping(), 15)
     _compare_lag(function, *_answer(8, 6, 120, mirrored=True), 15)
     return "Right: every planted lag was found, whoever followed, and whatever the level."
@@ -155,11 +165,13 @@ def _wrapping() -> tuple[np.ndarray, np.ndarray]:
 
 def _compare_lag(function: Callable[..., Any], user: np.ndarray, avatar: np.ndarray, reach: int) -> None:
     given = function(user.copy(), avatar.copy(), reach)
-    if not isinstance(given, tuple) or len(given) != 2:
+    if not isinstance(given, tuple | list) or len(given) != 2:
         raise Wrong("Return two numbers: the lag in frames, and the correlation at that lag.")
     found, score = given
     seconds, best = best_lag(user, avatar, reach / 25)
     right = round(seconds * 25)
+    if found != right and score == right:
+        raise Wrong("The two numbers are exchanged: first the lag in frames, then the correlation there.")
     if found != right:
         raise Wrong(_lag_hint(float(found), right, user, avatar, reach))
     if abs(score - best) > 1e-4:
@@ -190,6 +202,10 @@ def _lag_hint(found: float, right: int, user: np.ndarray, avatar: np.ndarray, re
         "the avatar may come first, too: try lags from -reach to +reach": max(
             range(reach + 1), key=lambda k: scores[k]
         ),
+        "-reach and +reach are lags, too. Python's range leaves its end out": max(
+            span[1:] if right < 0 else span[:-1], key=lambda k: scores[k]
+        ),
+        "that is the place in a list that begins at -reach": right + reach,
     }
     for hint, value in likely.items():
         if found == value:

@@ -79,7 +79,8 @@ print({name: track.shape for name, track in tracks.items()})
 
 # %% [markdown]
 # `(conversations, frames, face parameters)`. How lively are they? *Var* is the variance over time as a share of the real
-# avatars'; *SID* counts, in bits, over how many different expressions a face spreads.
+# avatars'; *SID* counts, in bits, over how many different expressions a face spreads. (Var takes mouth and expression apart;
+# from SID on, *expression* is both together: jaw, lips, smile, frown, brows and squint.)
 
 # %%
 from avatar_lab.metrics.richness import (
@@ -114,7 +115,7 @@ for name, made in faces.items():
 #
 # $r$ is Pearson's correlation. As much as the real avatar's face correlates with its user's, so should the made one's:
 # 0 is best. Two ways of reading "correlation of two faces" are in use: flatten *everything* (conversations, frames, parameters)
-# into one long row each, or take rPCC of every conversation and then the mean.
+# into one long row each, or take rPCC of every conversation (its frames and parameters in one row) and then the mean.
 #
 # ### Exercise 1: rPCC, two ways
 #
@@ -373,8 +374,9 @@ due = judged["avatar"]["contingency_of_truth"]
 print(f"a person  contingency {interval(due)}")
 
 # %% [markdown]
-# The brackets are a bootstrap over *conversations*, not over events: smiles of one conversation resemble each other. A reaction
-# is shown when the bracket leaves out 0.
+# The brackets are a bootstrap: draw as many conversations again, with replacement, take the mean, repeat; 95 of 100 means lie
+# inside. *Conversations* are drawn, not events: smiles of one conversation resemble each other. A reaction is shown when the
+# bracket leaves out 0.
 
 # %% [markdown]
 # ## See it

@@ -32,6 +32,11 @@ def column_pcc(a: Any, b: Any) -> float:
     return float(np.mean([pcc(a[..., k], b[..., k]) for k in range(a.shape[-1])]))
 
 
+def clip_column_rpcc(u: Any, r: Any, m: Any) -> float:
+    columns = [(u[..., [k]], r[..., [k]], m[..., [k]]) for k in range(u.shape[-1])]
+    return float(np.mean([right_rpcc(*column, "mean_over_clips") for column in columns]))
+
+
 def only(way: str, wrong: Callable[..., Any]) -> Callable[..., Any]:
     return lambda u, r, m, w: wrong(u, r, m) if w == way else right_rpcc(u, r, m, w)
 
@@ -51,6 +56,7 @@ def test_right_rpcc_passes() -> None:
             "opposite sign cancel",
         ),
         (only("flattened", lambda u, r, m: abs(column_pcc(u, r) - column_pcc(u, m))), "column by column"),
+        (only("mean_over_clips", lambda u, r, m: clip_column_rpcc(u, r, m)), "rPCC of every column"),
         (only("flattened", lambda u, r, m: pcc(r, m)), "compares both with the user"),
         (only("flattened", lambda u, r, m: abs(abs(pcc(u, r)) - abs(pcc(u, m)))), "wrong way round"),
         (lambda u, r, m, w: right_rpcc(u, r, m, w) if m.any() else float("nan"), "does not move gives NaN"),
@@ -71,11 +77,11 @@ def shared(user: Any, avatar: Any, k: int) -> tuple[Any, Any]:
     return user[max(0, -k) : n - max(0, k)], avatar[max(0, k) : n + min(0, k)]
 
 
-def lagger(score: Callable[..., float], low: int = -1) -> Callable[..., Any]:
-    """Make an answer from how it scores a lag, and whether it tries negative ones."""
+def lagger(score: Callable[..., float], low: int = -1, ends: tuple[int, int] = (0, 1)) -> Callable[..., Any]:
+    """Make an answer from how it scores a lag, whether it tries negative ones, and where its range begins and stops."""
 
     def lag(user: Any, avatar: Any, reach: int) -> tuple[int, float]:
-        scores = {k: score(user, avatar, k) for k in range(low * reach, reach + 1)}
+        scores = {k: score(user, avatar, k) for k in range(low * reach + ends[0], reach + ends[1])}
         best = max(scores, key=lambda k: scores[k])
         return best, pcc(*shared(user, avatar, best))
 
@@ -87,6 +93,7 @@ right_lag = lagger(lambda u, a, k: pcc(*shared(u, a, k)))
 
 def test_right_lag_passes() -> None:
     assert nb09.lag(right_lag).passed
+    assert nb09.lag(lambda u, a, reach: list(right_lag(u, a, reach))).passed
 
 
 @pytest.mark.parametrize(
@@ -97,6 +104,10 @@ def test_right_lag_passes() -> None:
         (lagger(lambda u, a, k: pcc(u, np.roll(a, -k))), "rolled"),
         (lagger(lambda u, a, k: float(np.dot(*shared(u, a, k)))), "without subtracting the means"),
         (lagger(lambda u, a, k: pcc(*shared(u, a, k)), low=0), "may come first"),
+        (lagger(lambda u, a, k: pcc(*shared(u, a, k)), ends=(0, 0)), "leaves its end out"),
+        (lagger(lambda u, a, k: pcc(*shared(u, a, k)), ends=(1, 1)), "leaves its end out"),
+        (lambda u, a, reach: (right_lag(u, a, reach)[0] + reach, 0.5), "place in a list"),
+        (lambda u, a, reach: right_lag(u, a, reach)[::-1], "exchanged"),
         (lambda u, a, reach: (right_lag(u, a, reach)[0] / 25, 0.5), "not in seconds"),
         (lambda u, a, reach: (right_lag(u, a, reach)[0], 7.0), "the correlation there is not"),
         (lambda u, a, reach: right_lag(u, a, reach)[0], "Return two numbers"),
