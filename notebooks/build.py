@@ -45,8 +45,10 @@ def split_cell(source: str) -> tuple[str, str, str]:
         elif part == "solution":
             solved.append(line)
             alone.append(line)
-        elif part == "learner":
-            learner.append(line.replace("# ~ ", "", 1))
+        elif (
+            part == "learner"
+        ):  # an empty line has lost the space behind its mark
+            learner.append("" if mark == "# ~" else line.replace("# ~ ", "", 1))
         else:
             learner.append(line)
             solved.append(line)

@@ -29,7 +29,9 @@ def _is_open(call: Callable[[], Any]) -> bool:
 
 def _path_latency(function: Callable[..., Any]) -> str:
     for block, compute, transport in ((5, 20.0, 10.0), (10, 50.0, 0.0), (1, 7.0, 3.0)):
-        for k in reversed(range(block)):  # the first frame of a block cannot tell some mistakes apart
+        for k in sorted(
+            range(block), key=lambda k: k != block - 2
+        ):  # the last but one tells most mistakes apart
             given = function(k, block, compute, transport)
             if isinstance(given, bool) or not isinstance(given, int | float):
                 raise Wrong(f"Return one number, in milliseconds; got {type(given).__name__}.")
@@ -47,8 +49,15 @@ def _latency_hint(given: float, k: int, block: int, compute: float, transport: f
         "every frame waits for a whole block there; only the missing ones are waited for.": (
             block * FRAME_MS + rest
         ),
+        "k is left out: only the first frame of a block waits that long.": (block - 1) * FRAME_MS + rest,
+        "that takes every block for one of 5 frames.": (4 - k) * FRAME_MS + rest,
+        "the transport is counted twice; the number given is for the whole way.": (
+            (block - 1 - k) * FRAME_MS + rest + transport
+        ),
         "the transport is missing.": (block - 1 - k) * FRAME_MS + compute,
-        "the computing is missing.": (block - 1 - k) * FRAME_MS + transport,
+        "the computing is missing. It begins when the block is complete: it comes on top.": (block - 1 - k)
+        * FRAME_MS
+        + transport,
         "that is in seconds.": ((block - 1 - k) * FRAME_MS + rest) / 1000,
     }
     case = f"k = {k} of {block}"
@@ -117,7 +126,8 @@ def _right(steps: int, last_ms: Sequence[float], budget_ms: float) -> int:
 
 def _degrade(function: Callable[..., Any]) -> str:
     cases = [
-        [20.0], [100.0], [170.0], [20.0, 20.0, 170.0], [20.0, 170.0, 20.0], [20.0, 100.0, 20.0], [70.0, 75.0]
+        [20.0], [100.0], [90.0], [150.0], [170.0],
+        [20.0, 20.0, 170.0], [20.0, 170.0, 20.0], [20.0, 100.0, 20.0], [70.0, 75.0],
     ]  # fmt: skip
     for steps, last, budget in product(LEVELS[::-1], cases, (200.0, 400.0)):
         scaled = [ms * budget / 200 for ms in last]
@@ -136,7 +146,7 @@ def _degrade_hint(given: Any, steps: int, last: Sequence[float], budget: float, 
     if given == _right(steps, [newest], budget) and newest != max(last):
         return f"{case}: that looks at the newest alone. A late block before it counts as well."
     if given == _right(steps, [mean], budget) and mean != max(last):
-        return f"{case}: that looks at their mean. The slowest counts: one late block is heard."
+        return f"{case}: that looks at their mean, or at the fastest. The slowest counts: one late block is heard."
     if abs(LEVELS.index(given) - LEVELS.index(steps)) > 1:
         return f"{case}: {given} is a leap. One level at a time."
     if steps == 0 and right == 2:
