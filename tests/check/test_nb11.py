@@ -18,6 +18,8 @@ def right_summary(log: np.ndarray) -> tuple[float, float]:
 
 def test_right_summary_passes() -> None:
     assert nb11.summary(right_summary).passed
+    assert nb11.summary(lambda x: np.percentile(x, [50, 95])).passed
+    assert nb11.summary(lambda x: (np.sort(x)[len(x) // 2], np.sort(x)[int(0.95 * len(x))])).passed
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,9 @@ def test_right_summary_passes() -> None:
         (lambda x: (float(np.median(x)), 0.95 * float(x.max())), "no percentile"),
         (lambda x: (float(np.median(x)), float(np.percentile(x, 5))), "fast end"),
         (lambda x: float(np.median(x)), "a pair"),
+        (lambda x: tuple(np.percentile(x, (0.5, 0.95))), "from 0 to 100"),
+        (lambda x: (x[len(x) // 2], x[int(0.95 * len(x))]), "Sort it"),
+        (lambda x: (100.0, 200.0), "is not (100, 200)"),
     ],
 )
 def test_wrong_summary_names_the_mistake(wrong: Callable[..., Any], words: str) -> None:
@@ -45,6 +50,17 @@ class Answer:
 
     def on_turn(self, user_audio: np.ndarray, events: Sequence[str]) -> Any:
         return (self.smiling if "smile" in events else self.sober)(user_audio)
+
+
+class Heedless(Answer):
+    """Takes its reason from elsewhere."""
+
+    def __init__(self, smiled: Callable[[Sequence[str]], bool]) -> None:
+        super().__init__(happy, last)
+        self.smiled = smiled
+
+    def on_turn(self, user_audio: np.ndarray, events: Sequence[str]) -> Any:
+        return (self.smiling if self.smiled(events) else self.sober)(user_audio)
 
 
 def happy(_: np.ndarray) -> np.ndarray:
@@ -68,6 +84,9 @@ def test_right_responder_passes() -> None:
         (Answer(last, last), "the same as without"),
         (Answer(lambda x: np.zeros(100, np.float32), last), "happy phrases"),
         (Answer(lambda x: "ha ha", last), "return samples"),
+        (Heedless(bool), "only a smile counts"),
+        (Heedless(lambda events: events[-1:] == ["smile"]), "anywhere in events"),
+        (Heedless(lambda events: events[:1] == ["smile"]), "anywhere in events"),
     ],
 )
 def test_wrong_responder_names_the_mistake(wrong: Answer, words: str) -> None:
