@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -37,8 +38,9 @@ def weights(function: Callable[..., Any]) -> Verdict:
 
 
 def _weights(function: Callable[..., Any]) -> str:
-    for name in ("tiny", "lab", "paper"):
-        config = preset(name).generator
+    sizes = {name: preset(name).generator for name in ("tiny", "lab", "paper")}
+    sizes["tiny, mlp_ratio 2"] = replace(sizes["tiny"], mlp_ratio=2.0)
+    for name, config in sizes.items():
         with torch.device("meta"):
             block: Any = Generator(config).blocks[0]
         right = sum(p.numel() for p in block.parameters())
@@ -53,12 +55,24 @@ def _weights(function: Callable[..., Any]) -> str:
             "the cross-attention is missing.": right - (4 * w * w + 4 * w),
             "the MLP is missing.": right - (2 * m * w * w + (m + 1) * w),
             "the MLP has a way back, too: two matrices.": right - (m * w * w + w),
-            "keys and values are two, in self- and in cross-attention.": right - (2 * w * w + 2 * w),
+            "one layer w -> w is missing: a query, a key, a value or an output.": right - (w * w + w),
+            "two layers w -> w are missing: the outputs? the values beside the keys?": right
+            - 2 * (w * w + w),
+            "the scales come from the noise level, for all blocks at once: not counted here.": (
+                right + 6 * (w * w + w)
+            ),
+            "mlp_ratio is not 4 everywhere.": right + (4 - m) * (2 * w * w + w),
+            "that is in millions; count every one.": right / 1e6,
             "that is all the blocks together; one of them, please.": right * config.depth,
         }
         for hint, value in likely.items():
             if _close(given, value):
                 raise Wrong(f"{name}: {hint}")
+        if abs(given - right) < w * w / 4:
+            raise Wrong(
+                f"{name}: the matrices are right, the biases are not: b of them for a layer from a to b. "
+                "LayerNorms have no weights here."
+            )
         raise Wrong(f"{name}: {given:,.0f}, but the block has {right:,} weights.")
     return "Right, in all three sizes, to the last weight."
 
@@ -86,6 +100,11 @@ def _arithmetic(function: Callable[..., Any]) -> str:
             "that is in single operations: divide by 1e9.": right * 1e9,
             "the branches of guidance are missing.": right / g,
             "each pass runs the network anew.": right / passes,
+            "the pass that fills the cache is one of the passes already.": right * (passes + 1) / passes,
+            "each token uses every weight once.": right / tokens,
+            "self-attention has four matrices of w^2: queries, keys, values, output.": (
+                right * (3 + 2 * m) / (6 + 2 * m)
+            ),
             "that is one layer only.": right / depth,
             "keys and values of the condition are computed once, not here: cross-attention has 2 w^2.": (
                 right * (8 + 2 * m) / (6 + 2 * m)
@@ -121,6 +140,7 @@ def _roofline(function: Callable[..., Any]) -> str:
         likely = {
             "that is their sum: both happen at the same time, so the slower one bounds.": by_work + by_size,
             "that is the faster one; the slower one bounds.": min(by_work, by_size),
+            "operations go over the peak, bytes over the bandwidth.": 1000 * max(work / speed, size / peak),
             "that is in seconds.": max(by_work, by_size) / 1000,
             "memory was left out.": by_work,
             "the arithmetic was left out.": by_size,

@@ -32,6 +32,7 @@
 # | width, depth | $w, L$ | channels of a token; number of blocks |
 # | branch | $g$ | one run for guidance; three in the paper |
 # | pass | $p$ | one run of the network over the block: 8 steps, and one that fills the cache |
+# | tokens | $B + l$ | frames of a block, and those of the next that it may see: 10 + 2 in the paper |
 # | roofline | | the larger of arithmetic over peak and bytes over bandwidth |
 
 # %% [markdown]
@@ -129,7 +130,7 @@ nb12.weights(block_weights)
 # ### Exercise 2: arithmetic
 #
 # *Medium, 10 minutes.* Return the GFLOP (two for a multiplication and its addition) of the transformer blocks alone:
-# self-attention's four matrices $w^2$, cross-attention's queries and output $2 w^2$, and the MLP's $2 m w^2$.
+# self-attention's four matrices hold $4 w^2$ weights, cross-attention's queries and output $2 w^2$, and the MLP $2 m w^2$.
 
 
 # %% tags=["exercise"]
@@ -203,8 +204,9 @@ interactive(
 )
 
 # %% [markdown]
-# **You should see** that a laptop is bound by arithmetic with three branches and nine passes, and that a card is bound by
-# neither: its block is done in a few milliseconds, and what remains is the overhead of starting small operations. Fewer
+# **You should see** that a laptop is bound by arithmetic with three branches and nine passes, memory close behind. On the card
+# memory is the slower of the two, and neither is felt: two milliseconds of 400. What remains there is the overhead of
+# starting small operations. Fewer
 # bytes per weight (bfloat16, int8) help where memory binds, and where the processor multiplies small numbers faster.
 # Fewer branches (distillation) and fewer steps help everywhere - at a price that must be measured.
 
@@ -265,7 +267,8 @@ for change in ({"heads": 7}, {"lookahead": 11}, {"mask": "telepathic"}):
 # | released weights | `avatar_lab/model/published.py` | `tests/model/test_published.py` |
 # | several processes | `avatar_lab/train/parallel.py` | `tests/train/test_parallel.py` |
 #
-# The full account of a block, with every small term, is `bench/paper_size.py`: 78 GFLOP where the plain loop takes 108.
+# The full account of a block, with every small term, is `bench/paper_size.py`: 78 GFLOP, where a plain loop that computes the
+# condition anew in every pass takes 108.
 #
 # ## Quiz
 #

@@ -299,15 +299,18 @@ print(f"reaction: {share_of_truth(own, stranger):.0%} of the truth's")
 
 # %% [markdown]
 # **You should see** the avatar's smile rise half a second after the user's, about as the truth does, and hardly at all
-# after a stranger's. That picture is the point of the whole subject.
+# after a stranger's. That picture is the point of the whole subject. (The fast mode trains for a moment only: it reacts
+# already, but roughly.)
 #
 # ## 6. Preference without labels (chapter 8)
 #
 # Winner: the truth. Loser: what the same network does *without* its user, over the same user and voice. Nobody voted.
 # Both get the same noise and levels, and a frozen reference is subtracted:
 #
-# $$\mathcal L = -\tfrac{1}{\beta} \log s\big(\beta\,[(e^w_{ref} - e^w_\theta) - (e^l_{ref} - e^l_\theta)]\big)
-# + e^w_\theta$$
+# $$\mathcal L = e^w_\theta - \tfrac{\lambda}{\beta}
+# \log s\big(\beta\,[(e^w_{ref} - e^w_\theta) - (e^l_{ref} - e^l_\theta)]\big)$$
+#
+# $e$ is the error of section 3, for winner and loser; $s$ is the sigmoid; $\lambda$ is `weight`.
 
 
 # %%
