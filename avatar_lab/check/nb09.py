@@ -82,8 +82,8 @@ def _by_library(user: np.ndarray, truth: np.ndarray, made: np.ndarray, way: str)
 
 
 def _by_columns(user: np.ndarray, truth: np.ndarray, made: np.ndarray, way: str) -> float:
-    clips = zip(*(np.moveaxis(track, -1, 0)[..., None] for track in (user, truth, made)), strict=True)
-    return float(np.mean([_by_library(*clip, way) for clip in clips]))
+    each = [_by_library(user[..., [k]], truth[..., [k]], made[..., [k]], way) for k in range(user.shape[-1])]
+    return float(np.mean(each))
 
 
 def _rpcc_hint(given: float, user: np.ndarray, truth: np.ndarray, made: np.ndarray, way: str) -> str:

@@ -74,7 +74,7 @@ def _weights(function: Callable[..., Any]) -> str:
                 "LayerNorms have no weights here."
             )
         raise Wrong(f"{name}: {given:,.0f}, but the block has {right:,} weights.")
-    return "Right, in all three sizes, to the last weight."
+    return "Right, in all three sizes and one more, to the last weight."
 
 
 def arithmetic(function: Callable[..., Any]) -> Verdict:
