@@ -287,7 +287,7 @@ recordings = np.stack(
     ]
 )
 fake = impostor(recordings, len(dyads), np.random.default_rng(SEED))
-if fake is ...:
+if fake is None or fake is ...:
     fake = recordings[: len(dyads)]
 print(f"{'':<10}{'rPCC':>7}{'over clips':>12}{'Var':>7}{'SID':>7}{'FD':>7}")
 for name, made in {**faces, "impostor": fake}.items():
