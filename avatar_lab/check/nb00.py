@@ -47,6 +47,8 @@ def _shape_hint(given: tuple[Any, ...], right: tuple[int, ...]) -> str:
         return f"that counts frames; sound has {SAMPLES_PER_FRAME} samples in each."
     if len(right) == 4 and len(given) == 3:
         return "a picture has a third axis, for its colours."
+    if len(right) == 4 and given == (right[0], right[3], *right[1:3]):
+        return "right numbers, wrong order: the colours come last."
     if len(given) != len(right):
         return f"expected {len(right)} axes, got {len(given)}."
     if given[:1] != right[:1]:
@@ -81,6 +83,7 @@ def _latency_hint(given: float, config: AvatarConfig, compute: float) -> str:
     size, frame = config.generator, 1000 / FPS
     likely = {
         "that is in seconds; the question asks for milliseconds.": (size.block * frame + compute) / 1000,
+        "block / 25 is in seconds, the computing in milliseconds: one unit, please.": size.block / FPS + compute,
         "that is the waiting alone; the answer must be computed, too.": size.block * frame,
         "that is the computing alone; first the block has to fill.": compute,
         "that waits for a whole window; the avatar answers block by block.": size.window * frame + compute,

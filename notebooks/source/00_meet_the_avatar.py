@@ -31,7 +31,8 @@
 # |---|---|---|
 # | frame | 1 / 25 s | one picture, and the 640 sound samples that go with it |
 # | face parameters | `(T, 18)` | pose, mouth, brows, lids and gaze: all that is known of a face |
-# | coefficients | `(T, K)` | the same motion in the model's own, whitened coordinates |
+# | coefficients | `(T, K)`, here K = 18 | the same motion in the model's own coordinates, of which no two move together |
+# | picture | `(128, 128, 3)` | height, width, three colours; numbers from 0 to 255 |
 # | block | B = 5 frames | what is generated at once |
 
 # %% [markdown]
@@ -54,7 +55,7 @@ print(al.doctor().verdict)
 # ## A conversation whose every cause is known
 #
 # Two simulated people talk. Both follow the same rules, taken from studies of how people behave; every smile, nod and
-# laugh is written down with its cause. We keep the *user's* side as input, and the voice of the other one as what our
+# laugh is written down with its cause. (A *cue* is a low stretch of a voice, to which listeners like to say "mhm".) We keep the *user's* side as input, and the voice of the other one as what our
 # avatar is going to say.
 
 # %%
@@ -155,7 +156,9 @@ nb00.shapes(my_shapes, reaction)
 # ### Where the time goes
 #
 # One block is five frames: 200 ms of conversation. The avatar keeps up when it needs less than that to hear, think and
-# draw. These are measured on *your* machine, just now: the median block, and the slow one in twenty.
+# draw. These are measured on *your* machine, just now: the median block, and the slow one in twenty. *See* takes the
+# user's face, *listen* turns both voices into numbers, *condition* lets the three signals meet, *denoise* makes the
+# motion, *remember* keeps it for later blocks, *draw* paints.
 
 # %%
 stages = reaction.timing["stages"]
@@ -169,12 +172,14 @@ print(f"real-time factor {reaction.timing['rtf']:.2f} (below 1 keeps up)")
 #
 # *Medium, 10 minutes.* Something happens in the *first* frame of a block. How long until the first picture that can
 # show an answer to it is ready, in milliseconds? Two things must have happened: the block is complete, and the answer is
-# computed. Write it as a function of the configuration, so that it holds for other block sizes, too.
+# computed. Write it as a function of the whole configuration, so that it holds for other block sizes, too; the next
+# cell shows what is in it.
 
 # %%
-size = avatar.config.generator
-print(f"block {size.block} frames, window {size.window} frames")
-print(f"look-ahead {size.lookahead} frames, 25 frames a second")
+config = avatar.config
+for name in ("block", "window", "lookahead"):
+    print(f"config.generator.{name:<10}{getattr(config.generator, name)} frames")
+print("25 frames a second")
 
 
 # %% tags=["exercise"]
@@ -313,8 +318,9 @@ except al.AvatarLabError as error:
 # %% [markdown]
 # ## Quiz
 #
-# <details><summary>Why can the avatar never answer within 100 ms, however fast the computer is?</summary>Because a block
-# of five frames takes 200 ms to fill, and nothing is computed before it is complete.</details>
+# <details><summary>Why can the avatar not promise an answer within 100 ms, however fast the computer is?</summary>Because
+# a block of five frames takes 200 ms to fill, and nothing is computed before it is complete. Only what happens in the
+# block's last frames waits less.</details>
 # <details><summary>What does the model know about the user's clothes?</summary>Nothing. It sees eighteen numbers a frame,
 # and hears the voice.</details>
 # <details><summary>The avatar smiles a lot while the user smiles a lot. Does it react?</summary>That does not follow. Take
