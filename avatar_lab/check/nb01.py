@@ -27,6 +27,7 @@ TURNS = (  # a conversation of five turns: a pause of one speaker, an overlap, a
 Talk = tuple[int, int, int]  # user, avatar, frames
 TALKS: tuple[Talk, ...] = ((0, 1, 230), (2, 3, 150), (4, 5, 260), (1, 4, 300), (5, 4, 149), (3, 0, 90))
 UNSEEN = {4, 5}
+REACH = 40  # frames, either way
 
 
 def gaps(function: Callable[..., Any]) -> Verdict:
@@ -38,7 +39,10 @@ def _gaps(function: Callable[..., Any]) -> str:
     for events in (TURNS, simulate(60, seed=0).events):
         turns = [event for event in events if event.kind == "turn"]
         right = _between(turns)
-        given = np.asarray(function(events), float)
+        answer = function(events)
+        if not isinstance(answer, list | tuple | np.ndarray):
+            raise Wrong(f"Return a list of seconds; got {type(answer).__name__}.")
+        given = np.asarray(answer, float)
         if given.ndim != 1:
             raise Wrong(f"Return a list of seconds; got shape {given.shape}.")
         if not _same(given, right):
@@ -84,7 +88,7 @@ def _same(given: np.ndarray, wanted: Sequence[float] | np.ndarray) -> bool:
 def find_lag(function: Callable[..., Any]) -> Verdict:
     """Check `find_lag(cause, effect, reach)`: the lag, in frames, of the largest correlation."""
     cause, effect = _planted(5, 0)
-    return _checked(lambda: function(cause, effect, 40), lambda: _find_lag(function))
+    return _checked(lambda: function(cause, effect, REACH), lambda: _find_lag(function))
 
 
 def _planted(lag: int, seed: int, frames: int = 900) -> tuple[np.ndarray, np.ndarray]:
@@ -100,21 +104,33 @@ def _find_lag(function: Callable[..., Any]) -> str:
     for seed, lag in enumerate((5, 15, 33, -8, 0, -21)):
         cause, effect = _planted(lag, seed)
         kept = cause.copy(), effect.copy()
-        given = function(cause, effect, 40)
+        given = _found(function, cause, effect)
         if not (np.array_equal(cause, kept[0]) and np.array_equal(effect, kept[1])):
             raise Wrong("The tracks that were passed were changed in place. Work on copies.")
         if isinstance(given, bool) or not np.isscalar(given) or not np.isfinite(float(given)):  # type: ignore[arg-type]
             raise Wrong(f"Return one number, the lag in frames; got {given!r}.")
         if abs(float(given) - lag) > 1:  # type: ignore[arg-type]
-            raise Wrong(f"Planted {lag:+d} frames, you found {given:g}: {_lag_hint(given, lag, 40)}")  # type: ignore[str-format]
+            raise Wrong(f"Planted {lag:+d} frames, you found {given:g}: {_lag_hint(given, lag, REACH)}")  # type: ignore[str-format]
         found.append(given)
-    cause, effect = _drifting(20)
-    if abs(function(cause, effect, 40) - 20) > 1:
+    if abs(function(*_drifting(20), REACH) - 20) > 1:
         raise Wrong(
             "Right as long as nothing drifts. On two heads that slowly turn away it fails: np.roll brings the end "
-            "back in at the beginning. Cut both tracks to the frames that overlap."
+            "back in at the beginning, np.correlate fills up with zeros. Cut both tracks to the frames that overlap."
         )
+    if function(*_drifting(REACH), REACH) < REACH:
+        raise Wrong(f"A lag of {REACH} is not found with reach {REACH}: from -reach to reach, both ends count.")
     return f"Right: six planted lags found within one frame ({', '.join(f'{lag:+d}' for lag in found)})."
+
+
+def _found(function: Callable[..., Any], cause: np.ndarray, effect: np.ndarray) -> Any:
+    """Return the learner's lag; the slice that is empty at lag 0 is so common that it gets a word of its own."""
+    try:
+        return function(cause, effect, REACH)
+    except ValueError as error:
+        raise Wrong(
+            f"Your code raised ValueError: {error}. Have the two parts the same length at every lag? "
+            "At lag 0, `track[:-lag]` is empty; `track[: n - lag]` is not."
+        ) from error
 
 
 def _drifting(lag: int, frames: int = 300) -> tuple[np.ndarray, np.ndarray]:
@@ -220,13 +236,30 @@ def _judge_windows(
     missing = sorted({*right[0], *right[1]} - {*train, *test})
     if missing:
         number, start = missing[0]
-        last = start + 2 * size > talks[number][2]
         raise Wrong(
             f"Talk {number} has room for a window at {start}, but it is missing."
-            + (" range() leaves its end out: add 1." if last else "")
+            + _missing_hint(missing, {*train, *test}, talks, size, history)
         )
     if (sorted(train), sorted(test)) != (sorted(right[0]), sorted(right[1])):
         raise Wrong("Windows should begin at `history` and follow each other without holes.")
+
+
+def _missing_hint(
+    missing: Sequence[tuple[int, int]],
+    given: set[tuple[int, int]],
+    talks: Sequence[Talk],
+    size: int,
+    history: int,
+) -> str:
+    if not given:
+        return ""
+    if all(start + size == talks[number][2] for number, start in missing):
+        return " range() leaves its end out: add 1."
+    if all(start + 2 * size > talks[number][2] for number, start in missing):
+        return " Only the window must fit behind its start; the history lies before it."
+    if missing[0][1] == history:
+        return " The first window of a talk starts at `history`."
+    return " The next window begins where the last one ends: only their histories may overlap."
 
 
 def _checked(first: Callable[[], Any], check: Callable[[], str]) -> Verdict:

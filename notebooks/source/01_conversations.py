@@ -84,7 +84,10 @@ face_sliders()
 # (`reactions.py`), and how that looks and sounds (`gestures.py`, `visemes.py`, `speech.py`). An answer has a chance and a
 # delay. A smile is returned with a chance that grows with the partner's *reactivity* $r$, after
 #
-# $$\Delta = 0.30\,\mathrm{s} + \Gamma(2,\ 0.19\,\mathrm{s}), \qquad P(\text{answer}) = 0.56 + 0.42\, r .$$
+# $$\Delta = 0.30\,\mathrm{s} + \Gamma(2,\ 0.19\,\mathrm{s}), \qquad P(\text{answer}) = 0.56 + 0.42\, r ,$$
+#
+# where $\Gamma(2,\ 0.19\,\mathrm{s})$ is a random time, the sum of two waits of 0.19 s on average, and $r$ lies
+# between 0 and 1.
 
 # %%
 dyad = al.simulate(seconds=60, seed=21, reactivity=0.9)
@@ -106,7 +109,7 @@ timeline(dyad, 12, 30)
 
 # %% [markdown]
 # **You should see** arrows in both directions: the avatar returns a smile and a frown, a surprise goes the other way,
-# questions get answers, and "mhm" comes 0.7 seconds after the voice of the other one went low. Grey bars are turns. Not everything has an
+# questions get answers, and "mhm" (a *backchannel*) comes 0.7 seconds after the voice of the other one went low. Grey bars are turns. Not everything has an
 # arrow: people also smile by themselves. Here is the frown, as the two drawn people show it:
 
 # %%

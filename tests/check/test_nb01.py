@@ -46,6 +46,7 @@ def test_right_gaps_pass() -> None:
         (lambda events: [1.0, 2.0], "Expected 3 gaps"),
         (lambda events: [1000 * gap for gap in right_gaps(events)], "in seconds"),
         (lambda events: float(np.mean(right_gaps(events))), "list of seconds"),
+        (lambda events: iter(right_gaps(events)), "list of seconds; got list_iterator"),
     ],
 )
 def test_wrong_gaps_name_the_mistake(wrong: Callable[..., Any], words: str) -> None:
@@ -67,6 +68,15 @@ def pearson(a: np.ndarray, b: np.ndarray) -> float:
 
 def right_lag(cause: np.ndarray, effect: np.ndarray, reach: int) -> int:
     lags = range(-reach, reach + 1)
+    return lags[int(np.argmax(scores(cause, effect, lags, pearson)))]
+
+
+def with_empty_slice(cause: np.ndarray, effect: np.ndarray, reach: int) -> int:
+    return max(range(reach), key=lambda lag: pearson(cause[:-lag], effect[lag:]))
+
+
+def without_the_last(cause: np.ndarray, effect: np.ndarray, reach: int) -> int:
+    lags = range(-reach, reach)
     return lags[int(np.argmax(scores(cause, effect, lags, pearson)))]
 
 
@@ -108,6 +118,8 @@ def test_one_frame_beside_is_close_enough_and_two_are_not() -> None:
         (forward_only, "negative lags"),
         (by_products, "subtract the means"),
         (by_rolling, "np.roll"),
+        (with_empty_slice, "At lag 0"),
+        (without_the_last, "both ends count"),
         (in_place, "changed in place"),
         (lambda a, b, reach: scores(a, b, range(reach), pearson), "Return one number"),
         (lambda a, b, reach: float("nan"), "Return one number"),
@@ -165,7 +177,9 @@ def test_right_windows_pass() -> None:
         (cut(end=20), "but the talk has"),
         (cut(end=0), "add 1"),
         (cut(step=0.5), "share frames"),
-        (cut(step=2.0), "is missing"),
+        (cut(step=2.0), "only their histories may overlap"),
+        (cut(end=-30), "the history lies before it"),
+        (cut(begin=lambda history: history + 10), "starts at `history`"),
         (lambda talks, unseen, size, history: [], "two lists"),
     ],
 )
