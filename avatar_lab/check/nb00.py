@@ -83,7 +83,8 @@ def _latency_hint(given: float, config: AvatarConfig, compute: float) -> str:
     size, frame = config.generator, 1000 / FPS
     likely = {
         "that is in seconds; the question asks for milliseconds.": (size.block * frame + compute) / 1000,
-        "block / 25 is in seconds, the computing in milliseconds: one unit, please.": size.block / FPS + compute,
+        "block / 25 is in seconds, the computing in milliseconds: one unit, please.": size.block / FPS
+        + compute,
         "that is the waiting alone; the answer must be computed, too.": size.block * frame,
         "that is the computing alone; first the block has to fill.": compute,
         "that waits for a whole window; the avatar answers block by block.": size.window * frame + compute,

@@ -118,7 +118,9 @@ def _find_lag(function: Callable[..., Any]) -> str:
             "back in at the beginning, np.correlate fills up with zeros. Cut both tracks to the frames that overlap."
         )
     if function(*_drifting(REACH), REACH) < REACH:
-        raise Wrong(f"A lag of {REACH} is not found with reach {REACH}: from -reach to reach, both ends count.")
+        raise Wrong(
+            f"A lag of {REACH} is not found with reach {REACH}: from -reach to reach, both ends count."
+        )
     return f"Right: six planted lags found within one frame ({', '.join(f'{lag:+d}' for lag in found)})."
 
 

@@ -178,7 +178,9 @@ print(f"real-time factor {reaction.timing['rtf']:.2f} (below 1 keeps up)")
 # %%
 config = avatar.config
 for name in ("block", "window", "lookahead"):
-    print(f"config.generator.{name:<10}{getattr(config.generator, name)} frames")
+    print(
+        f"config.generator.{name:<10}{getattr(config.generator, name)} frames"
+    )
 print("25 frames a second")
 
 
