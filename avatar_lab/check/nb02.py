@@ -51,12 +51,23 @@ def _directions(basis_of: Callable[..., Any], read_off: Callable[..., Any]) -> s
         if not torch.allclose(inside, free, atol=1e-3):
             raise Wrong("directions: orthonormal, but not a basis of the columns of `free`.")
         a = torch.randn(3, K, generator=rng)
-        found = read_off(a @ basis.T, basis)
+        found = _read(read_off, a @ basis.T, basis)
         if not isinstance(found, Tensor) or found.shape != a.shape:
             raise Wrong(f"read_off: return coefficients of shape {tuple(a.shape)}.")
         if not torch.allclose(found, a, atol=1e-4):
             raise Wrong("read_off: wrong values. For orthonormal columns it is one product with the basis.")
     return "Right: motion = a @ Q.T, and a = motion @ Q."
+
+
+def _read(read_off: Callable[..., Any], motion: Tensor, basis: Tensor) -> Any:
+    """Return what was read off; the formula has one motion as a column, a batch has motions as rows."""
+    try:
+        return read_off(motion, basis)
+    except RuntimeError as error:
+        raise Wrong(
+            f"read_off: your code raised {type(error).__name__}: {error}. "
+            "In a batch every *row* is a motion: which product of (b, D) and (D, K) is (b, K)?"
+        ) from error
 
 
 def tiny_autoencoder(seed: int = 0) -> MotionAutoencoder:
@@ -112,6 +123,9 @@ def _reenact(function: Callable[..., Any]) -> str:
         "the source's own motion is in it, too; only the driving one belongs there.": (
             model.decode(a.identity + a.motion + b.motion, a.features)
         ),
+        "coefficients count from the identity, not from the source's pose: no difference is needed.": (
+            model.decode(a.identity + move(b.coefficients - a.coefficients), a.features)
+        ),
         "the identity is that of the driving picture.": (
             model.decode(b.identity + move(b.coefficients), a.features)
         ),
@@ -139,8 +153,9 @@ def _parts(x: np.ndarray, y: np.ndarray, offset: bool = True) -> tuple[np.ndarra
     return x @ fit, y, np.arange(len(y)) >= half
 
 
-def _r2(guess: np.ndarray, y: np.ndarray, rows: np.ndarray) -> float:
-    return float(1 - ((y - guess)[rows] ** 2).sum() / ((y[rows] - y[rows].mean()) ** 2).sum())
+def _r2(guess: np.ndarray, y: np.ndarray, rows: np.ndarray, around: float | None = None) -> float:
+    mean = y[rows].mean() if around is None else around
+    return float(1 - ((y - guess)[rows] ** 2).sum() / ((y[rows] - mean) ** 2).sum())
 
 
 def _leak(function: Callable[..., Any]) -> str:
@@ -162,6 +177,13 @@ def _leak(function: Callable[..., Any]) -> str:
             "judged on all rows, those it was fitted on among them.": _r2(guess, y, everything),
             "fitted on all rows; the second half must be unseen.": _r2(all_fit, y, late),
             "the offset is missing: add a column of ones.": _r2(_parts(x, y, offset=False)[0], y, late),
+            "the spread is taken about the mean of the half that is judged.": _r2(
+                guess, y, late, around=float(y[~late].mean())
+            ),
+            "that is the squared correlation, which forgives a wrong scale; use the formula.": (
+                float(np.corrcoef(guess[late], y[late])[0, 1] ** 2)
+            ),
+            "below zero is a finding, too: do not cut it off.": max(0.0, _r2(guess, y, late)),
             "that is the share that is *not* explained: one minus it.": 1 - _r2(guess, y, late),
         }
         for hint, value in likely.items():

@@ -79,7 +79,8 @@ print("features    ", *[tuple(f.shape[1:]) for f in encoding.features])
 #
 # ### Exercise 1: orthonormal directions
 #
-# *Easy, 10 minutes.* Return Q from a free `(D, K)` matrix, and the coefficients of motions `(b, D)`.
+# *Easy, 10 minutes.* Return Q from a free `(D, K)` tensor, and the coefficients of motions `(b, D)`: one motion
+# a row.
 
 
 # %% tags=["exercise"]
@@ -204,6 +205,8 @@ direction_sliders(autoencoder, space, PEOPLE[:2])
 #
 # A miniature of the recipe: a few drawn people in many poses; the decoder must draw each pose from the person's resting
 # picture; half of the time the motion was read from *another* person in the same pose. That is what keeps identity out.
+# Three numbers tell how it went: `picture`, the loss of what was drawn; `psnr`, how like the truth it is, in decibels (10 more:
+# a tenth of the squared error); `motion`, the loss of what was read off.
 
 # %%
 from pathlib import Path
@@ -262,7 +265,7 @@ plt.show()
 #
 # ### Exercise 3: R squared on unseen people
 #
-# *Medium, 10 minutes.* Fit a linear map with an offset (least squares) on the first half of the rows, and return
+# *Medium, 10 minutes.* With numpy, fit a linear map with an offset (least squares) on the first half of the rows, and return
 # $R^2 = 1 - \sum (y - \hat y)^2 / \sum (y - \bar y)^2$ on the second half, where $\bar y$ is the mean of that half.
 
 
@@ -304,7 +307,7 @@ shots = np.stack(
 with torch.no_grad():
     read = autoencoder.encode(to_tensor(torch.from_numpy(shots)))
 skin = shots[:, 36:40, 22:26].mean((1, 2, 3)) / 255  # a cheek
-few = read.identity.numpy()[:, :18]
+few = read.identity.numpy()[:, :18]  # as many numbers as coefficients
 for name, known in (
     ("coefficients", read.coefficients.numpy()),
     ("identity latent", few),

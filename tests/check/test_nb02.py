@@ -35,6 +35,7 @@ def test_right_directions_pass() -> None:
         (lambda f: torch.linalg.qr(f).Q.T, right_reading, "one column per direction"),
         (lambda f: torch.eye(len(f))[:, : f.shape[1]], right_reading, "not a basis of the columns"),
         (right_basis, lambda m, q: 2 * m @ q, "one product"),
+        (right_basis, lambda m, q: q.T @ m, "every *row* is a motion"),
         (right_basis, lambda m, q: m, "return coefficients"),
     ],
 )
@@ -53,6 +54,11 @@ def right_reenactment(model: Any, source: Any, driving: Any) -> Any:
 
 def test_right_reenactment_passes() -> None:
     assert nb02.reenact(right_reenactment).passed
+
+
+def by_difference(model: Any, source: Any, driving: Any) -> Any:
+    a, b = model.encode(source), model.encode(driving)
+    return model.decode(a.identity + model.directions(b.coefficients - a.coefficients), a.features)
 
 
 def mixed(identity: int, motion: int, features: int) -> Callable[..., Any]:
@@ -77,6 +83,7 @@ def mixed(identity: int, motion: int, features: int) -> Callable[..., Any]:
         (mixed(-1, 1, 0), "identity is missing"),
         (mixed(0, -1, 0), "motion is missing"),
         (mixed(1, 1, 0), "identity is that of the driving"),
+        (by_difference, "no difference is needed"),
         (lambda m, s, d: s, "wrong pictures"),
         (lambda m, s, d: s[:, :1], "shape"),
     ],
@@ -95,6 +102,19 @@ def right_leak(x: np.ndarray, y: np.ndarray, fit: slice | None = None, judge: sl
     return 1 - ((y - guess)[judge] ** 2).sum() / ((y[judge] - y[judge].mean()) ** 2).sum()
 
 
+def about_the_first_mean(x: np.ndarray, y: np.ndarray) -> float:
+    half = len(y) // 2
+    spread = [((y[half:] - mean) ** 2).sum() for mean in (y[:half].mean(), y[half:].mean())]
+    return 1 - (1 - right_leak(x, y)) * spread[1] / spread[0]
+
+
+def squared_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    half = len(y) // 2
+    x = np.column_stack([x, np.ones(len(y))])
+    guess = x[half:] @ np.linalg.lstsq(x[:half], y[:half], rcond=None)[0]
+    return float(np.corrcoef(guess, y[half:])[0, 1] ** 2)
+
+
 def test_right_probe_passes() -> None:
     assert nb02.leak(right_leak).passed
 
@@ -106,6 +126,9 @@ def test_right_probe_passes() -> None:
         (lambda x, y: right_leak(x, y, judge=slice(None)), "among them"),
         (lambda x, y: right_leak(x, y, fit=slice(None)), "must be unseen"),
         (lambda x, y: 1 - right_leak(x, y), "one minus it"),
+        (lambda x, y: max(0, right_leak(x, y)), "do not cut it off"),
+        (about_the_first_mean, "mean of the half that is judged"),
+        (squared_correlation, "squared correlation"),
         (lambda x, y: 0.5, "judge on the second"),
         (lambda x, y: "none", "one number"),
     ],
