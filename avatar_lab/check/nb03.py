@@ -48,13 +48,26 @@ def _training_pair(function: Callable[..., Any], cases: list[tuple[Tensor, Tenso
         given = function(clean.clone(), noise.clone(), sigma.clone())
         if not isinstance(given, tuple) or len(given) != 2:
             raise Wrong("Return two things, the noisy motion and the velocity: return noisy, velocity.")
+        if _swapped(given, clean, noise, sigma):
+            raise Wrong("The two are exchanged: return noisy, velocity.")
         for name, part in zip(("noisy", "velocity"), given, strict=True):
             if not isinstance(part, Tensor) or part.shape != clean.shape:
                 got = tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
                 raise Wrong(f"{case}: {name} must have the shape of clean; got {got}.")
         _explain("noisy", given[0], _noisy_answers(clean, noise, sigma), case)
         _explain("velocity", given[1], _velocity_answers(clean, noise, given[0]), case)
+    clean, noise, _ = cases[0]
+    if not function(clean, noise, torch.zeros(clean.shape[:2]))[1].isfinite().all():
+        raise Wrong("At sigma 0 your velocity is 0 / 0. It needs no division: derive noisy by sigma.")
     return "Right: a straight path, and one velocity along the whole of it."
+
+
+def _swapped(given: tuple[Any, ...], clean: Tensor, noise: Tensor, sigma: Tensor) -> bool:
+    right = path.velocity_target(clean, noise), path.interpolate(clean, noise, sigma)
+    return all(
+        isinstance(part, Tensor) and part.shape == clean.shape and torch.allclose(part, value, atol=1e-5)
+        for part, value in zip(given, right, strict=True)
+    )
 
 
 def _noisy_answers(clean: Tensor, noise: Tensor, sigma: Tensor) -> dict[str, Tensor]:

@@ -153,7 +153,8 @@ nb03.training_pair(training_pair)
 def best_velocity(x, level, data):
     """Return v* (n, 2) at places x (n, 2), levels (n, 1), and the weights."""
     late = 1 - level
-    noise_needed = torch.cdist(x / late, data) * late / level  # |noise|
+    # how long the noise must be that leads from each data point to x
+    noise_needed = torch.cdist(x / late, data) * late / level
     weights = torch.softmax(-(noise_needed**2) / 2, dim=1)
     return (x - weights @ data) / level, weights
 
@@ -274,7 +275,7 @@ plt.show()
 # ### Exercise 2: Euler, with an honest bill
 #
 # *Medium, 10 minutes.* Walk along `levels`, a tensor that falls from 1 to 0. Return the sample and how often the velocity was
-# evaluated. Neighbouring levels may be equal (tables of chapter 05 have such rests): a step of no length must cost nothing.
+# evaluated. `levels` has S + 1 numbers for S steps. Neighbouring levels may be equal (tables of chapter 05 have such rests): a step of no length must cost nothing.
 # `velocity(noisy, sigma)` wants `sigma` of shape `(b, t)`.
 
 
@@ -305,7 +306,8 @@ nb03.euler(euler)
 #
 # {{solution}}
 #
-# The package's `sample` does the same for tables with a level for each frame. Five prices for the same noise:
+# The package's `sample` does the same for tables with a level for each frame; `full_sequence(1, n)` is the table of one frame
+# and n equal steps. Five prices for the same noise:
 
 # %%
 from avatar_lab.flow.schedule import full_sequence, released_grid

@@ -47,6 +47,8 @@ def test_the_right_pair_passes() -> None:
         (pair(velocity=lambda m, e, x: 3 * m), "wrong values"),
         (pair(velocity=lambda m, e, x: e[0]), "shape of clean"),
         (lambda m, e, s: e - m, "two things"),
+        (lambda m, e, s: right_pair(m, e, s)[::-1], "exchanged"),
+        (lambda m, e, s: (right_pair(m, e, s)[0], (right_pair(m, e, s)[0] - m) / s[..., None]), "0 / 0"),
     ],
 )
 def test_wrong_pairs_name_the_mistake(wrong: Callable[..., Any], words: str) -> None:
