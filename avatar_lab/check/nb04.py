@@ -61,6 +61,11 @@ def _mask(function: Callable[..., Any]) -> str:
             raise Wrong(f"{case}: one frame too many: j must be *smaller*, not equal.")
         if torch.equal(given, mask_of("block_lookahead_frames", frames, block, max(0, lookahead - 1))):
             raise Wrong(f"{case}: one frame too few.")
+        n = torch.arange(frames)
+        if torch.equal(given, n[None] < (n[:, None] / block + 1) * block + lookahead):
+            raise Wrong(f"{case}: the block number is a whole number: divide with //.")
+        if torch.equal(given, right & (n[None] // block >= n[:, None] // block)):
+            raise Wrong(f"{case}: the past is missing: a frame may look at all blocks before its own.")
         raise Wrong(
             f"{case}: {int((given != right).sum())} pairs are wrong. Where does the block of frame i end?"
         )
@@ -82,11 +87,21 @@ def paths(mask: Tensor, depth: int) -> Tensor:
     return found
 
 
+def _reached(function: Callable[..., Any], mask: Tensor, depth: int) -> Any:
+    """Return the learner's matrix; that booleans cannot be multiplied gets a word of its own."""
+    try:
+        return function(mask.clone(), depth)
+    except RuntimeError as error:
+        if "Bool" not in str(error):
+            raise
+        raise Wrong("PyTorch multiplies no matrices of True and False: take mask.float().") from error
+
+
 def _reachable(function: Callable[..., Any]) -> str:
     for kind in ("released", "block_lookahead_frames", "frame_causal"):
         for depth in (1, 2, 3, 5):
             m = mask_of(kind, 15, 5, 1)
-            given, right = function(m.clone(), depth), paths(m, depth)
+            given, right = _reached(function, m, depth), paths(m, depth)
             if not isinstance(given, Tensor) or given.shape != right.shape:
                 raise Wrong(f"Return a matrix of the mask's shape, {tuple(right.shape)}.")
             if given.dtype != torch.bool:
@@ -101,6 +116,8 @@ def _reachable(function: Callable[..., Any]) -> str:
                 raise Wrong(
                     f"{kind}, {depth} layers: that is one layer; a frame also knows what others have seen."
                 )
+            if torch.equal(given, right.T):
+                raise Wrong(f"{kind}, {depth} layers: rows and columns are exchanged: the row looks.")
             raise Wrong(f"{kind}, {depth} layers: {int((given != right).sum())} pairs are wrong.")
     return "Right: each layer adds one look."
 
@@ -123,7 +140,7 @@ def _leaks(function: Callable[..., Any]) -> str:
                 case = f"{kind}, {depth} layers, look-ahead {lookahead}"
                 if not isinstance(given, bool):
                     raise Wrong(
-                        f"Return True or False; got {type(given).__name__}. bool(...) makes one of a tensor."
+                        f"Return True or False; got {type(given).__name__}. bool(....any()) makes one of a tensor."
                     )
                 if given == right:
                     continue

@@ -52,12 +52,12 @@ print(al.doctor().verdict)
 # Rows look, columns are looked at; blue is allowed. Lines separate blocks.
 
 # %%
-FRAMES, BLOCK, LOOK = 15, 5, 2
+FRAMES, BLOCK, LOOK = 20, 5, 2
 n = torch.arange(FRAMES)
 figure, axes = plt.subplots(2, 3, figsize=(8, 5.6))
 for axis, kind in zip(axes.flat, SELF_MASKS, strict=True):
     mask = self_attention_mask(kind, n, n, BLOCK, LOOK)
-    axis.imshow(mask, cmap="Blues", vmax=1.4)
+    axis.imshow(mask, cmap="Blues", vmin=0, vmax=1.4)
     axis.set_title(
         f"{kind}\n{int(mask.sum())} of {FRAMES**2} pairs", fontsize=8
     )
@@ -165,9 +165,9 @@ interactive(
 # %% [markdown]
 # ### Exercise 3: find the leak
 #
-# *Hard, 10 minutes.* Somebody wants to train a model for live use and makes these masks. Which of them let a frame know
-# something that a stream cannot have - anything beyond the end of its own block plus `lookahead` - when the network has
-# `depth` layers? Return True or False, from what you have built.
+# *Hard, 10 minutes.* Somebody wants to train a model for live use and has one of the six masks. A stream can have nothing
+# beyond the end of a frame's own block plus `lookahead` frames. Return True if, in a network of `depth` layers, this mask lets
+# any frame know more than that, else False. Use what you have built.
 
 
 # %% tags=["exercise"]
@@ -227,8 +227,8 @@ for i, j in ((5, 2), (105, 102), (5, 3)):
 # %% [markdown]
 # ## A network that begins by doing nothing
 #
-# The noise level enters through *adaLN-zero*: it makes a shift, a scale and a gate for every layer, from a network whose last
-# layer is zero. With a gate of zero, each layer is the identity; the head is zero as well.
+# The noise level enters through *adaLN-zero*: it makes a shift $h$, a scale $s$ and a gate $g$ for every layer, from a network
+# whose last layer is zero. With a gate of zero, each layer is the identity; the output layer is zero as well. (LN is a layer norm.)
 #
 # $$x \leftarrow x + g(\sigma) \cdot \text{Attention}\big((1 + s(\sigma))\,\text{LN}(x) + h(\sigma)\big)$$
 
@@ -238,24 +238,26 @@ from avatar_lab.model.generator import Generator
 
 fresh, size = Generator(al.preset("lab").generator), avatar.config.generator
 noisy, sigma = torch.randn(1, 10, size.motion_dim), torch.full((1, 10), 0.5)
-signals = (
+signals = (  # any user's motion, user's voice and avatar's voice
     torch.randn(1, 10, size.motion_dim),
     torch.randn(1, 10, size.audio_dim),
     torch.randn(1, 10, size.audio_dim),
 )
 for name, net in (("untrained", fresh), ("trained", avatar.generator)):
     with torch.no_grad():
+        # one pass: signals to condition, condition and noisy motion to velocity
         velocity = nb04.velocity_of(net, noisy, sigma, signals)
     print(f"{name:<10} mean |velocity| {velocity.abs().mean():.4f}")
 
 # %% [markdown]
-# **You should see** exactly zero before training: the network starts as "no motion at all", and learns away from there. A
-# random start would first have to unlearn its own noise.
+# **You should see** exactly zero before training: the walk of chapter 03 would stay in the noise where it begins. The network
+# learns away from there. A random start would first have to unlearn its own noise.
 
 # %% [markdown]
 # ## Break it on purpose
 #
-# Change a frame of the *future* and see who notices. A causal network must give the same numbers, to the last bit.
+# Change a frame of the *future* and see who notices. A causal network must give the same numbers, to the last bit. There are
+# ten frames, and only the last, number 9, is changed. **Predict first:** who notices with `released`, four layers and $l = 2$?
 
 # %%
 from dataclasses import replace
@@ -275,6 +277,10 @@ for kind in ("frame_causal", "released", "bidirectional"):
         )
     changed = [t for t in range(10) if not torch.equal(a[:, t], b[:, t])]
     print(f"{kind:<14} frames that noticed: {changed}")
+
+# %% [markdown]
+# **You should see** that with `frame_causal` only the changed frame itself is another one. With `released` the change creeps two
+# frames back in each layer, eight in all: only frame 0 is too far away. With `bidirectional` everybody knows.
 
 # %% [markdown]
 # ## Into the library

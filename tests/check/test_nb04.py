@@ -52,6 +52,8 @@ def test_right_answers_pass() -> None:
         (lambda n, b, k: right_mask(n, b, k).float(), "expected True and False"),
         (lambda n, b, k: right_mask(n, b, k)[0], "shape"),
         (lambda n, b, k: [[True]], "a tensor"),
+        (lambda n, b, k: columns(n) < (rows(n) / b + 1) * b + k, "divide with //"),
+        (lambda n, b, k: right_mask(n, b, k) & (columns(n) // b >= rows(n) // b), "the past is missing"),
     ],
 )
 def test_wrong_masks_name_the_mistake(wrong: Callable[..., Any], words: str) -> None:
@@ -68,6 +70,8 @@ def test_wrong_masks_name_the_mistake(wrong: Callable[..., Any], words: str) -> 
         (lambda m, d: right_reachable(m, 2 ** (d - 1)), "squaring doubles"),
         (lambda m, d: right_reachable(m, d).float(), "counts paths"),
         (lambda m, d: m[0], "the mask's shape"),
+        (lambda m, d: m @ m, "take mask.float()"),
+        (lambda m, d: right_reachable(m, d).T, "rows and columns"),
     ],
 )
 def test_wrong_reaches_name_the_mistake(wrong: Callable[..., Any], words: str) -> None:
