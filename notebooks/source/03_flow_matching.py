@@ -191,6 +191,7 @@ class Field(torch.nn.Module):
 
     def __init__(self, dim, width):
         super().__init__()
+        # the place and 6 waves of each number, the level and 8 waves of it
         sizes = [7 * dim + 9, width, width, width]
         pairs = [
             (torch.nn.Linear(*s), torch.nn.SiLU()) for s in pairwise(sizes)
@@ -406,8 +407,8 @@ particle_field(walks, exact, exactly, aims, groups=part[nearest])
 # the same on both sides. Colours are the part of the face where the exact flow ends; threads at the end are the error.
 #
 # **You should see** that for two evaluations Heun lands *farther away* than Euler: its second look is at a place where the walk
-# never comes. At eight it is more than twice as near, and at 32 about ten times. With Euler and many steps, trails are
-# smooth curves: straight training paths, bent flow. And the colours lie *apart* already in the noise: unlike the pairs of the
+# never comes. At four it depends on the field that was trained; at eight Heun is more than twice as near, and at 32 about ten
+# times. With Euler and many steps, trails are smooth curves: straight training paths, bent flow. And the colours lie *apart* already in the noise: unlike the pairs of the
 # training, the flow's paths never cross, so that near noise ends as near points.
 #
 # ### Exercise 3: the order of a solver
