@@ -393,7 +393,7 @@ print("a talk of unheard sentences:", unheard.user.face.shape)
 #
 # *Medium, 15 minutes.* A talk is `(user, avatar, frames)`: two people by number, and its length. Cut windows of `size` frames
 # that follow each other without overlap. A window's conditions reach `history` frames further back, and must lie in the talk
-# as well. People in `unseen` may appear in the test only. A talk between both groups belongs to neither side.
+# as well. People in the set `unseen` may appear in the test only. A talk between both groups belongs to neither side.
 
 
 # %% tags=["exercise"]
