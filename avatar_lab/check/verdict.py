@@ -58,7 +58,9 @@ def verdict_of(check: Callable[[], str]) -> Verdict:
 
 def not_yet() -> Verdict:
     """The stub is still a stub."""
-    return strict(Verdict("open", "Not done yet: replace the dots, return your answer, and run this cell again."))
+    return strict(
+        Verdict("open", "Not done yet: replace the dots, return your answer, and run this cell again.")
+    )
 
 
 def strict(verdict: Verdict) -> Verdict:
