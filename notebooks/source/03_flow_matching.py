@@ -594,8 +594,9 @@ except al.AvatarLabError as error:
 #
 # Three differences. The library has a level for *each frame*, so that a table can hold a past that is clean and a block that is not
 # (chapter 05). It walks with Euler only, as the paper does; your table says that Heun deserves a try at eight evaluations, and
-# nobody has measured here what it would do for whole conversations. And its loss is the absolute error, as in the paper: the
-# best answer is then a median, not the average of this notebook, and less easily moved by rare large motion.
+# nobody has measured here what it would do for whole conversations. And its loss is to be chosen: `lab` takes the
+# squared error of this notebook, whose best answer is an average; the paper takes the absolute error, whose best answer is a
+# median, less easily moved by rare large motion.
 #
 # ## Quiz
 #
