@@ -303,7 +303,11 @@ def page_of_tables(report: Report, pictures: bool = False) -> str:
             ablation_table(page, OTHERS, ("contingency", "lips", "jerk")),
         ),
         ("Talking only, listening only", "Frames in which the avatar speaks, or not.", turn_table(page)),
-        ("Trainings", "", training_table(page)),
+        (
+            "Trainings",
+            "Minutes by the clock: an upper bound where the machine did other work, too.",
+            training_table(page),
+        ),
     ]
     if report["drift"]:
         long = (
