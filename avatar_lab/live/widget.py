@@ -9,6 +9,8 @@ JSON with binary buffers over the widget's own channel; what each holds stands i
 What is peculiar:
 - The JavaScript is several plain files that are joined here: no build step, nothing from a network.
 - The message handler only hands on and returns. Since ipykernel 7 it may run beside a busy cell, on another thread.
+- Whatever our threads send is sent as an answer to the page's last message. Else ipykernel takes it for output of the
+  cell that runs, and (since 7.4) keeps the page's next messages until that cell has finished.
 - One session at a time for each widget: a second view that starts takes the first one's place.
 - The widget is found by its sessions only through a weak reference, so that it can be forgotten.
 
@@ -20,6 +22,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,6 +105,7 @@ class LiveAvatar(anywidget.AnyWidget):
             _options=page_options(values, distilled=sampler.distilled), _poster=draw_poster(int(character))
         )
         self.page: dict[str, Any] = {}  # what the page said it can do
+        self._asked = copy_context()  # of the page's last message
         if open_pipeline is None:
             from avatar_lab.live.connect import Connector
 
@@ -135,6 +139,7 @@ class LiveAvatar(anywidget.AnyWidget):
     def _receive(self, _: Any, content: Any, buffers: Sequence[Any]) -> None:
         if not isinstance(content, Mapping):
             return
+        self._asked = copy_context()
         if content.get("type") == "hello":
             self.page = {k: content.get(k) for k in ("secure", "camera", "host")}
             heard(self.page)
@@ -147,7 +152,7 @@ class LiveAvatar(anywidget.AnyWidget):
         def emit(message: dict[str, Any], buffers: Sequence[bytes]) -> None:
             widget = me()
             if widget is not None and widget.comm is not None:
-                widget.send(message, list(buffers))
+                widget._asked.copy().run(widget.send, message, list(buffers))
 
         return emit
 

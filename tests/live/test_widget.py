@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar, copy_context
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,18 @@ def test_a_session_starts_streams_and_stops(page: Page, made: list[Any]) -> None
     page.say("stop")
     eventually(lambda: not page.widget.running)
     assert made[0]._over
+
+
+def test_what_threads_send_belongs_to_the_pages_last_message(page: Page) -> None:
+    shell = ContextVar("shell", default="the cell that runs")  # as ipykernel keeps the message being answered
+    seen: list[str] = []
+    page.widget.send = lambda content, buffers=None: seen.append(shell.get())  # type: ignore[method-assign]
+    for name in ("first", "second"):
+        asked = copy_context()
+        asked.run(shell.set, name)
+        asked.run(page.say, "start", user="camera", session=name)
+        eventually(lambda name=name: name in seen)
+    assert "the cell that runs" not in seen
 
 
 def test_messages_of_another_session_are_not_ours(page: Page, made: list[Any]) -> None:
