@@ -43,12 +43,14 @@ def live_rows(found: dict[str, Any]) -> list[tuple[str, str, str, str, bool]]:
     measured = f"{left['threads']} threads, {left['tracks']} camera tracks"
     rows.append(("left over after Stop", measured, "0", "", not left["threads"] and not left["tracks"]))
     if "memory" in found:
-        grown = found["memory"]["kernel_mb_an_hour"]
-        what = f"memory of the kernel, {found['memory']['minutes']:g} minutes"
-        rows.append((what, f"{grown:+.1f} MB an hour", "≤ 1", "", grown <= 1))
-        grown = found["memory"]["page_process_mb_an_hour"]
-        what = "memory of the page's process"
-        rows.append((what, f"{grown:+.0f} MB an hour", "≤ 1", "", grown <= 1))
+        weighed = found["memory"]
+        guard = f"; Jupyter's list of message signatures {weighed['replay_guard']['mb_an_hour']:+.1f}"
+        for name, what, more in (("kernel", "kernel", guard), ("page_process", "page's process", "")):
+            grown, later = (weighed[f"{name}_mb_an_hour{half}"] for half in ("", "_second_half"))
+            measured = f"{grown:+.0f} MB an hour (second half {later:+.0f}){more}"
+            rows.append(
+                (f"memory of the {what}, {weighed['minutes']:g} minutes", measured, "≤ 1", "", grown <= 1)
+            )
     if found.get("barge_in", {}).get("hush_ms", {}).get("n"):
         hush = found["barge_in"]["hush_ms"]
         what = "you speak: its voice is silent after, in the page (p50, p95)"
