@@ -45,9 +45,8 @@ def split_cell(source: str) -> tuple[str, str, str]:
         elif part == "solution":
             solved.append(line)
             alone.append(line)
-        elif (
-            part == "learner"
-        ):  # an empty line has lost the space behind its mark
+        elif part == "learner":
+            # An empty line has lost the space behind its mark.
             learner.append("" if mark == "# ~" else line.replace("# ~ ", "", 1))
         else:
             learner.append(line)
