@@ -1,7 +1,7 @@
 """The pages of `paper_tables.py`: the paper's tables beside ours, and what held of its claims.
 
-    python bench/paper_pages.py --json bench/results/paper_tables_quick.json --pages book
-    ... --beside bench/results/paper_tables_lab.json        # a second run: tables of its own, and its verdicts
+    python bench/paper_pages.py --json bench/results/paper_tables_lab.json --pages book
+    ... --beside bench/results/paper_tables_quick.json      # a second run: tables of its own, and its verdicts
 
 Every figure of ours comes from the JSON, every figure of the paper's from `paper_figures.PAPER`. Verdicts are computed
 by `what_held.py`, whose rules stand on the page.
@@ -265,6 +265,7 @@ def training_table(page: Page) -> str:
     return table(head, rows)
 
 
+PICTURES: Final = ("strip", "tracks", "curves")
 SIDE_BY_SIDE: Final = """## Side by side
 
 One held-out conversation, from the first seed's trainings: the same user, voice and noise for all. Written by
@@ -275,8 +276,16 @@ One held-out conversation, from the first seed's trainings: the same user, voice
 ```
 
 ```{image} images/paper_tracks.png
-:alt: Tracks of smile, jaw and pitch of the user, six variants and the true avatar; the user's smile is shaded.
-```"""
+:alt: Tracks of smile, jaw and pitch of the user, three variants and the true avatar; the user's smile is shaded.
+```
+
+```{image} images/paper_curves.png
+:alt: Training loss over steps of the five variants that train from scratch, in two stages.
+```
+
+The last picture: how those trained that start from scratch, stage after stage. Who sees a user can hardly be read from
+a loss; it takes the table of contingency. `window` and `teacher-forced` train on other levels of noise; their losses
+cannot be compared with the others'."""
 
 
 def page_of_tables(report: Report, pictures: bool = False) -> str:
@@ -328,7 +337,7 @@ def page_of_tables(report: Report, pictures: bool = False) -> str:
 def write_pages(report: Report, folder: Path, beside: Report | None = None) -> list[Path]:
     """Write the pages into `folder` and return where they are; a run `beside` it has tables of its own."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = all((folder / "images" / f"paper_{name}.png").is_file() for name in ("strip", "tracks"))
+    pictures = all((folder / "images" / f"paper_{name}.png").is_file() for name in PICTURES)
     texts = {
         "paper_tables.md": page_of_tables(report, pictures),
         "what_held.md": page_of_claims(report, beside),

@@ -77,7 +77,7 @@ class Mode:
 
 
 FULL = Mode("lab", STEPS, HOURS, 3, 24, 60.0, 8, 600.0, 60)
-QUICK = Mode("tiny", 600, 0.5, 2, 12, 60.0, 4, 120.0, 60)
+QUICK = Mode("tiny", 600, 0.5, 1, 12, 60.0, 4, 120.0, 60)
 SMOKE = Mode("tiny", 2, 0.04, 1, 2, 6.0, 2, 6.0, 6)
 
 

@@ -352,7 +352,7 @@ def page_of_claims(report: Report, beside: Report | None = None) -> str:
     head = ["claim", "verdict"]
     if beside:
         size = beside["settings"]["size"]
-        blocks.append(f"The main rows were run again, larger: {about_run(beside)}. **{counted(second)}.**")
+        blocks.append(f"The same was run at another size: {about_run(beside)}. **{counted(second)}.**")
         head = ["claim", f"verdict, `{report['settings']['size']}`", f"verdict, `{size}`"]
     if report["mode"] == "smoke":
         blocks.insert(1, "**A smoke run: no verdict on this page means anything.**")
@@ -362,12 +362,14 @@ def page_of_claims(report: Report, beside: Report | None = None) -> str:
     )
     for number_of, (claim, evidence, found) in enumerate(rows, start=1):
         again = second[number_of - 1] if second else (claim, "", UNMEASURED)
-        larger = [f"**The same at the other size: {again[2]}.** {again[1]}"] if again[2] != UNMEASURED else []
+        elsewhere = (
+            [f"**The same at the other size: {again[2]}.** {again[1]}"] if again[2] != UNMEASURED else []
+        )
         blocks += [
             f"## {number_of}. {found[0].upper()}{found[1:]}",
             f"**The claim.** {claim.says}",
             f"**Evidence.** {evidence}",
-            *larger,
+            *elsewhere,
             f"**Rule.** {claim.rule}.",
             f"**Caveat.** {claim.caveat}",
         ]
