@@ -59,6 +59,12 @@ def minutes_of(cells: list[Any]) -> dict[str, int]:
     }
 
 
+def is_long(cell: Any) -> bool:
+    """Whether a cell has too many lines, blank ones and the learner's own solutions left out."""
+    lines = [line for line in cell.source.splitlines() if line.strip()]
+    return len(lines) > CELL_LINES and "exercise" not in cell.metadata.get("tags", [])
+
+
 def run(path: Path) -> dict[str, Any]:
     """Run one notebook and return its times and its faults."""
     notebook, clock = nbformat.read(path, as_version=4), SystemClock()
@@ -79,7 +85,7 @@ def run(path: Path) -> dict[str, Any]:
         **minutes_of(notebook.cells),
         "cells": len(code),
         "lines": sum(len(cell.source.splitlines()) for cell in code),
-        "long_cells": [i for i, cell in enumerate(code) if len(cell.source.splitlines()) > CELL_LINES],
+        "long_cells": [number for number, cell in enumerate(code) if is_long(cell)],
         "exercises": sum("exercise" in cell.metadata.get("tags", []) for cell in code),
         "noise": noise,
     }

@@ -196,6 +196,7 @@ def during(dyad, who, kind):
     return frames
 
 
+# %%
 def habits(dyad, who, partner):
     """Return blinks a minute and looks, talking and not (listening)."""
     talk, away = during(dyad, who, "turn"), during(dyad, who, "gaze_away")

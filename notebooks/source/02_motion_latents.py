@@ -175,6 +175,7 @@ def grid(swap):
     return np.vstack(rows)
 
 
+# %%
 plt.figure(figsize=(7, 4.7))
 plt.imshow(grid(autoencoder.swap))
 plt.axis("off")
@@ -217,6 +218,7 @@ from avatar_lab.train import autoencoder as training
 from avatar_lab.train.drawn_faces import draw_faces
 from avatar_lab.train.loop import LoopConfig
 
+# %%
 SMALL = AutoencoderConfig(
     size=32, channels=8, max_channels=64, latent_dim=64, reader=(16, 32, 48)
 )
@@ -306,6 +308,8 @@ shots = np.stack(
 )
 with torch.no_grad():
     read = autoencoder.encode(to_tensor(torch.from_numpy(shots)))
+
+# %%
 skin = shots[:, 36:40, 22:26].mean((1, 2, 3)) / 255  # a cheek
 few = read.identity.numpy()[:, :18]  # as many numbers as coefficients
 for name, known in (

@@ -78,6 +78,7 @@ FACE = torch.tensor(
 SHARE = torch.tensor([4.0, 1.0, 1.0, 2.0])  # outline, eyes, mouth
 
 
+# %%
 def smiley(count):
     """Return points of a face (count, 1, 2), and the part each belongs to."""
     part = torch.multinomial(SHARE, count, replacement=True, generator=rng)
@@ -159,6 +160,7 @@ def best_velocity(x, level, data):
     return (x - weights @ data) / level, weights
 
 
+# %%
 data = smiley(2000)[0][:, 0]
 place = torch.tensor([[0.9, -0.3]])
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), sharey=True)
@@ -186,13 +188,20 @@ plt.show()
 
 
 # %%
+def waves(x, level):
+    """Return 6 waves of each number of x, then 8 of the level."""
+    of_x = [f(k * x) for k in (2, 4, 8) for f in (torch.sin, torch.cos)]
+    turns = [k * torch.pi * level for k in (1, 2, 4, 8)]
+    return of_x + [f(t) for t in turns for f in (torch.sin, torch.cos)]
+
+
+# %%
 class Field(torch.nn.Module):
     """v(noisy, sigma): (b, t, d), (b, t) -> (b, t, d), frame by frame."""
 
     def __init__(self, dim, width):
         super().__init__()
-        # the place and 6 waves of each number, the level and 8 waves of it
-        sizes = [7 * dim + 9, width, width, width]
+        sizes = [7 * dim + 9, width, width, width]  # 1 + 6, 1 + 8: as above
         pairs = [
             (torch.nn.Linear(*s), torch.nn.SiLU()) for s in pairwise(sizes)
         ]
@@ -200,14 +209,8 @@ class Field(torch.nn.Module):
         self.layers = torch.nn.Sequential(*sum(pairs, ()), last)
 
     def forward(self, noisy, sigma):
-        x, level = noisy, sigma[..., None]
-        waves = [f(k * x) for k in (2, 4, 8) for f in (torch.sin, torch.cos)]
-        for k in (1, 2, 4, 8):
-            waves += [
-                torch.sin(k * torch.pi * level),
-                torch.cos(k * torch.pi * level),
-            ]
-        return self.layers(torch.cat([x, level, *waves], dim=-1))
+        level = sigma[..., None]
+        return self.layers(torch.cat([noisy, level, *waves(noisy, level)], -1))
 
 
 # %%
@@ -234,6 +237,7 @@ steps, batch, width = (700, 256, 64) if FAST else (2000, 512, 96)
 field = Field(2, width)
 losses = train(field, lambda count: smiley(count)[0], steps, batch)
 
+# %%
 clean, data = smiley(2000)[0][:, 0], smiley(6000)[0][:, 0]
 noise = torch.randn(clean.shape, generator=rng)
 level = 0.02 + 0.96 * torch.rand(len(clean), 1, generator=rng)
@@ -476,6 +480,7 @@ motion = torch.from_numpy(np.concatenate([space.encode(f) for f in faces]))
 motion = motion[torch.randperm(len(motion), generator=rng)][:, None]
 print("motion", tuple(motion.shape))
 
+# %%
 torch.manual_seed(0)
 steps, width = (600, 96) if FAST else (2000, 128)
 mover = Field(18, width)
@@ -537,6 +542,7 @@ def draw(frames):
     return np.hstack([puppet.draw(face)[6:106, 14:114] for face in tracks])
 
 
+# %%
 shown = [row for row in rows if row[0] != "Heun" and row[1] != 4]
 same = lively(shown[-2][2][-1])  # the same noise in all rows of Euler's
 figure, axes = plt.subplots(len(shown), 1, figsize=(9, 1.15 * len(shown)))
@@ -574,6 +580,7 @@ for axis, (name, v) in zip(axes, mixed.items(), strict=True):
     axis.set(title=name, xlim=(-6, 6), ylim=(-6, 6), aspect="equal")
 plt.show()
 
+# %%
 try:
     sample(field, noise, full_sequence(1, 4).flip(0))
 except al.AvatarLabError as error:

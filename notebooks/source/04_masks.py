@@ -38,6 +38,8 @@
 # ## Setup
 
 # %%
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import torch
 
@@ -260,8 +262,6 @@ for name, net in (("untrained", fresh), ("trained", avatar.generator)):
 # ten frames, and only the last, number 9, is changed. **Predict first:** who notices with `released`, four layers and $l = 2$?
 
 # %%
-from dataclasses import replace
-
 for kind in ("frame_causal", "released", "bidirectional"):
     torch.manual_seed(1)
     net = Generator(

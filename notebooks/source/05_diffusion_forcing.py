@@ -101,6 +101,8 @@ levels = {
     "teacher forcing": last_block_sigma(12, 50, 5, rng),
     "one level for all": torch.rand(12, 1, generator=rng).expand(12, 50),
 }
+
+# %%
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.2), sharey=True)
 for axis, (name, sigma) in zip(axes, levels.items(), strict=True):
     axis.imshow(sigma, cmap="magma", vmin=0, vmax=1, aspect="auto")
@@ -136,6 +138,8 @@ for name, table in tables.items():
         f"{name:<8}{len(table) - 1:>3} evaluations;",
         f"first frame clean after {first}",
     )
+
+# %%
 interactive(
     "schedule_animator",
     tables={n: t.tolist() for n, t in tables.items()},
@@ -202,6 +206,8 @@ forcing = ForcingConfig(
     clean_past=0.5,  # share of examples with a stream's levels
     cue_share=0.4,  # share cut around a reaction, falling to none
 )
+
+# %%
 avatar, report = train(
     al.preset("tiny"),
     data,

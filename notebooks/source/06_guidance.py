@@ -66,12 +66,8 @@ user_audio = torch.randn(1, frames, size.audio_dim)
 avatar_audio = torch.randn(1, frames, size.audio_dim)
 with torch.no_grad():
     condition, _ = encoder(user_motion, user_audio, avatar_audio)
-print(
-    "user motion",
-    tuple(user_motion.shape),
-    " both audios",
-    tuple(user_audio.shape),
-)
+print("user motion", tuple(user_motion.shape), end="  ")
+print("both audios", tuple(user_audio.shape))
 print("condition  ", tuple(condition.shape))
 
 # %% [markdown]
@@ -262,6 +258,7 @@ def stream_both(w_a, w_u):
     return tracks
 
 
+# %%
 def scores(tracks):
     """Return lips and reaction of one pair of weights."""
     voices = [dyad.avatar.audio for dyad in dyads]

@@ -167,6 +167,7 @@ def clean_pass(sampler, plan, motion, rounds):
     return sampler.remember(plan, motion)
 
 
+# %%
 def stream(sampler, blocks=BLOCKS, keep=clean_pass):
     """Return the motion of `blocks` blocks, and the memory after each."""
     memory, made, memories = sampler.start(), [], []
@@ -218,6 +219,7 @@ def ready(tokens, level=0.5):
     return tokens.expand(len(three), -1, -1), sampler.table.at(sigma)
 
 
+# %%
 def step_ms(tokens, setting):
     """Return the fastest of five network calls, in milliseconds."""
     inputs, times = ready(tokens), []
@@ -239,6 +241,7 @@ def without_cache(end, frames):
     return step_ms(motion[:, window], setting)
 
 
+# %%
 def with_cache(b):
     """Time a step of block `b` that sees its past through the cache."""
     memory = memories[b - 1] if b else sampler.start()
@@ -390,6 +393,7 @@ for start in range(0, len(user.face), B):
     live.append(engine.step(*block_inputs(user, voice, start, B)).motion)
 print("bit for bit:", np.array_equal(np.concatenate(live), film.motion))
 
+# %%
 kilobytes = sum(x.numel() * x.element_size() for x in saved.values()) / 1e3
 print(f"what was saved: {len(saved)} tensors, {kilobytes:.0f} kB, as follows")
 for part in dict.fromkeys(name.split(".")[0] for name in saved):
@@ -417,6 +421,7 @@ def masked(kind):
     return BlockSampler(other, three, Grid(levels, levels), reference)
 
 
+# %%
 def half_noisy(b):
     """Return frames up to the end of block `b`; that block is half noise."""
     frames, now = motion[:, : (b + 1) * B].clone(), slice(b * B, (b + 1) * B)
@@ -436,6 +441,7 @@ def remembered(sampler, blocks, keep=clean_pass):
     return memory
 
 
+# %%
 def through_cache(sampler, memory, b):
     """Return the velocity of block `b`, its past seen through a cache."""
     plan = sampler.plan(memory, condition[:, b * B : (b + 1) * B], B)
@@ -458,6 +464,7 @@ def gap(one, other):
     return float((one - other).abs().max() / other.abs().max())
 
 
+# %%
 for kind in SELF_MASKS:
     one = masked(kind)
     cached = through_cache(one, remembered(one, 5), 5)
@@ -550,6 +557,7 @@ for name, keep in ways.items():
     jerk = streams[name].diff(n=3, dim=0).abs().mean()
     print(f"{name:<17}{gap(seen, right):>19.1%}{jerk:>21.3f}")
 
+# %%
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.3), sharey=True)
 for axis, (name, made) in zip(axes, streams.items(), strict=True):
     face = avatar.face_space.decode(made.numpy())

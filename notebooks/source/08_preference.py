@@ -112,6 +112,8 @@ faces = {
 }
 moments = np.linspace(-0.2, 2.3, 6)  # seconds after the smile's beginning
 at = np.round((smile + moments) * 25).astype(int)
+
+# %%
 films = {}
 for name, character in (("user", 1), ("preferred", 3), ("losing", 3)):
     drawn = al.Puppet(character, 220).draw_track(faces[name][at])
@@ -388,6 +390,7 @@ versions = {
 }
 
 
+# %%
 def start(beta):
     """Return a policy and its reference, both the shipped weights."""
     policy = build(avatar.config, space)
@@ -407,6 +410,7 @@ from avatar_lab.train.preference import draw_alike, preference_loss
 WINDOW = avatar.config.generator.window
 
 
+# %%
 @torch.no_grad()
 def look(module, beta):
     """Return what is watched, and the gap of every held-out frame."""
@@ -425,6 +429,7 @@ def look(module, beta):
 STEPS, EVERY = (2, 1) if FAST else (24, 4)
 
 
+# %%
 def run(beta):
     """Train with one beta; return what was watched, and the gaps."""
     module, seen = start(beta), []
@@ -554,6 +559,7 @@ rng = torch.Generator().manual_seed(0)
 won, losing = draw_alike(versions["test"], module.config, WINDOW, rng)
 
 
+# %%
 @torch.no_grad()
 def gaps_with(other, same_noise):
     """Return the gaps of a pair, with one noise for both members or two."""
@@ -568,6 +574,7 @@ def gaps_with(other, same_noise):
     return gap[counts > 0]
 
 
+# %%
 for name, other in (("itself", won), ("its loser", losing)):
     for same in (True, False):
         size = 1000 * gaps_with(other, same).abs().mean()

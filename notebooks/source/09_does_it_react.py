@@ -96,6 +96,8 @@ faces = {
     "nobody": tracks["no_user"],
     "a person": truth,
 }
+
+# %%
 for name, made in faces.items():
     var = variance_ratios(made, truth)
     bits = clouds(made, truth, users)["sid expression, paper"]["generated"]
@@ -167,6 +169,7 @@ def both_ways(made):
     return flat, float(np.mean(each))
 
 
+# %%
 print(f"{'':<10}{'flattened':>11}{'over clips':>12}")
 for name, made in faces.items():
     flat, clips = both_ways(made)
@@ -289,6 +292,8 @@ recordings = np.stack(
 fake = impostor(recordings, len(dyads), np.random.default_rng(SEED))
 if fake is None or fake is ...:
     fake = recordings[: len(dyads)]
+
+# %%
 print(f"{'':<10}{'rPCC':>7}{'over clips':>12}{'Var':>7}{'SID':>7}{'FD':>7}")
 for name, made in {**faces, "impostor": fake}.items():
     flat, clips = both_ways(made)
@@ -327,6 +332,7 @@ def around(tracks, before=25, after=75):
     return np.mean(cut, axis=0) - np.mean([c[:before] for c in cut])
 
 
+# %%
 colours = ["tab:blue", "tab:purple", "0.5", "tab:green", "tab:red"]
 figure, axis = plt.subplots(figsize=(7.5, 3))
 for (name, made), colour in zip(
@@ -363,6 +369,7 @@ judged = {
 }
 
 
+# %%
 def interval(entry):
     """Return mean and 95 % interval as text."""
     return f"{entry['mean']:+.2f} [{entry['low']:+.2f}, {entry['high']:+.2f}]"
@@ -420,6 +427,8 @@ ours, _ = all_reactions(tracks, truth, dyads)
 theirs, _ = all_reactions(
     {"true_user": fake, "shuffled_user": fake}, truth, dyads
 )
+
+# %%
 better = bootstrap(ours - theirs)
 flat = {
     name: both_ways(t)[0] for name, t in (("a", faces["own user"]), ("i", fake))
@@ -450,6 +459,8 @@ metronome[..., smile] = 0.5 * np.sin(np.pi * seconds / 1.6) ** 2
 
 beat = {"true_user": metronome, "shuffled_user": metronome}
 broken = judge(REACTIONS[0], beat, truth, dyads)
+
+# %%
 print(
     f"{'':<10}{'recall':>8}{'lag, ms':>9}{'precision':>11}{'contingency':>23}"
 )

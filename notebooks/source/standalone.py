@@ -71,6 +71,7 @@ def conversation(length, rng):
     return [torch.tensor(x, dtype=torch.float32) for x in (heard, motion)]
 
 
+# %%
 heard, motion = conversation(60_000, np.random.default_rng(0))
 print("condition", tuple(heard.shape), " motion", tuple(motion.shape))
 
@@ -104,6 +105,17 @@ def zeroed(layer):
     return layer
 
 
+# %%
+def attend(qkv, mask):
+    """Return what attention with 4 heads makes of queries, keys, values."""
+    q, k, v = (
+        y.unflatten(-1, (4, -1)).transpose(1, 2) for y in qkv.chunk(3, -1)
+    )
+    seen = scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return seen.transpose(1, 2).flatten(2)
+
+
+# %%
 class Layer(nn.Module):
     """Attention and a small network, both modulated by the condition c."""
 
@@ -118,11 +130,22 @@ class Layer(nn.Module):
 
     def forward(self, x, c, mask):
         shift1, scale1, gate1, shift2, scale2, gate2 = self.ada(c).chunk(6, -1)
-        h = self.qkv(self.norm(x) * (1 + scale1) + shift1).chunk(3, -1)
-        q, k, v = (y.unflatten(-1, (4, -1)).transpose(1, 2) for y in h)
-        seen = scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        x = x + gate1 * self.out(seen.transpose(1, 2).flatten(2))
+        qkv = self.qkv(self.norm(x) * (1 + scale1) + shift1)
+        x = x + gate1 * self.out(attend(qkv, mask))
         return x + gate2 * self.mlp(self.norm(x) * (1 + scale2) + shift2)
+
+
+# %%
+def recent(heard):
+    """Return what was heard in the last frames, side by side."""
+    padded = nn.functional.pad(heard, (0, 0, PAST - 1, 0))
+    return padded.unfold(1, PAST, 1).flatten(2)  # no frame hears ahead
+
+
+def waves(sigma):
+    """Return 16 waves of every noise level."""
+    angles = sigma[..., None] * 2 ** torch.arange(8)
+    return torch.cat([angles.sin(), angles.cos()], -1)
 
 
 # %%
@@ -131,21 +154,17 @@ class Network(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.embed = nn.Linear(3, WIDTH)
-        self.hear = nn.Linear(2 * PAST, WIDTH)
+        self.embed, self.hear = nn.Linear(3, WIDTH), nn.Linear(2 * PAST, WIDTH)
         self.level = nn.Linear(16, WIDTH)
         self.place = nn.Parameter(0.1 * torch.randn(WINDOW, WIDTH))
         self.layers = nn.ModuleList(Layer() for _ in range(3))
         self.head = zeroed(nn.Linear(WIDTH, 3))
 
     def forward(self, m, sigma, heard):
-        padded = nn.functional.pad(heard, (0, 0, PAST - 1, 0))
-        recent = padded.unfold(1, PAST, 1).flatten(2)  # no frame hears ahead
-        waves = sigma[..., None] * 2 ** torch.arange(8)
-        level = self.level(torch.cat([waves.sin(), waves.cos()], -1))
+        c = self.hear(recent(heard)) + self.level(waves(sigma))
         x = self.embed(m) + self.place[: m.shape[1]]
         for layer in self.layers:
-            x = layer(x, self.hear(recent) + level, lookahead_mask(m.shape[1]))
+            x = layer(x, c, lookahead_mask(m.shape[1]))
         return self.head(x)
 
 
@@ -173,6 +192,7 @@ def noised(clean, rng):
     return torch.lerp(clean, noise, sigma[..., None]), sigma, noise - clean
 
 
+# %%
 def error(network, condition, drawn):
     """Return the squared error of the velocity, frame by frame."""
     m, sigma, velocity = drawn
@@ -226,6 +246,17 @@ def velocity_of(network, past, block, sigma, condition):
     return network(m, levels, condition)[:, -BLOCK:]
 
 
+# %%
+def guided(network, past, block, sigma, condition, pull):
+    """Return that velocity, pulled towards the user; 1 is no pull."""
+    v = velocity_of(network, past, block, sigma, condition)
+    if pull == 1:
+        return v
+    alone = velocity_of(network, past, block, sigma, without_user(condition))
+    return torch.lerp(alone, v, pull)
+
+
+# %%
 @torch.no_grad()
 def stream(network, condition, seed, pull=1.0):
     """Return motion (S, T, 3) for S users at once, block by block."""
@@ -236,11 +267,7 @@ def stream(network, condition, seed, pull=1.0):
         now = condition[:, max(0, end - WINDOW) : end]
         block = torch.randn(len(made), BLOCK, 3, generator=rng)
         for step in range(NFE):
-            given = (past, block, 1 - step / NFE)
-            v = velocity_of(network, *given, now)
-            if pull != 1:
-                alone = velocity_of(network, *given, without_user(now))
-                v = torch.lerp(alone, v, pull)
+            v = guided(network, past, block, 1 - step / NFE, now, pull)
             block = block - v / NFE
         made = torch.cat([made, block], 1)
     return made
@@ -260,6 +287,7 @@ truth = torch.stack([m for _, m in tests])
 strangers = torch.stack([users.roll(1, 0)[..., 0], users[..., 1]], -1)
 
 
+# %%
 def after_smiles(made):
     """Return the avatar's smile from 1 s before to 3 s after the user's."""
     smiling = users[:, 10:-30, 0] > 0.2
@@ -270,6 +298,7 @@ def after_smiles(made):
     return torch.stack(cuts).mean(0).numpy()
 
 
+# %%
 def reaction(network, pull=1.0):
     """Return what follows the user's smiles, with the user and a stranger."""
     return [
@@ -285,6 +314,7 @@ def share_of_truth(own, stranger):
     return (own - stranger).sum() / real.sum()
 
 
+# %%
 seconds = np.arange(-10, 30) / FPS
 own, stranger = reaction(network)
 plt.figure(figsize=(6, 2.6))
@@ -318,19 +348,13 @@ def prefer(weight, count, steps, beta=20.0):
     """Return a trained copy; weight 0 is plain fine-tuning, the control."""
     policy, rng = copy.deepcopy(network), torch.Generator().manual_seed(5)
     optimiser = torch.optim.AdamW(policy.parameters(), 2e-4)
-    heard_here = heard[: count * WINDOW].unflatten(0, (count, WINDOW))
+    told = heard[: count * WINDOW].unflatten(0, (count, WINDOW))
     winners = motion[: count * WINDOW].unflatten(0, (count, WINDOW))
-    losers = stream(network, without_user(heard_here), seed=2)
+    losers = stream(network, without_user(told), seed=2)
     for _ in range(steps):
         rows = torch.randint(0, count, (32,), generator=rng)
-        loss = preference_loss(
-            policy,
-            heard_here[rows],
-            (winners[rows], losers[rows]),
-            rng,
-            weight,
-            beta,
-        )
+        pair = winners[rows], losers[rows]
+        loss = preference_loss(policy, told[rows], pair, rng, weight, beta)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -102,6 +102,21 @@ def test_reading_and_exercises_are_counted(monkeypatch: pytest.MonkeyPatch) -> N
     assert bench.minutes_of(cells) == {"read_minutes": 5, "exercise_minutes": 30}
 
 
+def test_no_cell_of_the_course_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = module("bench", "notebooks", monkeypatch)
+    long, exercise = nbformat.v4.new_code_cell("x = 1\n\n" * 16), nbformat.v4.new_code_cell("x = 1\n" * 16)
+    exercise.metadata["tags"] = ["exercise"]
+    assert bench.is_long(long)
+    assert not bench.is_long(exercise)
+    assert not bench.is_long(nbformat.v4.new_code_cell("x = 1\n\n" * 15))
+    paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert len(paths) == 14
+    for path in paths:
+        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        found = [cell.source.splitlines()[0] for cell in cells if bench.is_long(cell)]
+        assert not found, f"{path.name}: more than {bench.CELL_LINES} lines"
+
+
 def test_every_exercise_card_says_its_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = module("bench", "notebooks", monkeypatch)
     for path in sorted((ROOT / "notebooks" / "solutions").glob("[0-9][0-9]_*.ipynb")):
