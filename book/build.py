@@ -17,12 +17,14 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import mkdtemp
 
 import nbformat
 import pages
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError
 from nbformat import NotebookNode
+from traitlets.config import Config
 
 BOOK = Path(__file__).resolve().parent
 SOLUTIONS = BOOK.parent / "notebooks" / "solutions"
@@ -50,7 +52,7 @@ def run(path: Path) -> NotebookNode:
     A cell that takes too long therefore starts the notebook again, a few times, before it counts as a failure.
     """
     for attempt in range(1, ATTEMPTS + 1):
-        notebook = nbformat.read(path, as_version=4)
+        notebook, sockets = nbformat.read(path, as_version=4), mkdtemp()
         folder = {"metadata": {"path": str(path.parent)}}
         client = NotebookClient(
             notebook,
@@ -58,6 +60,8 @@ def run(path: Path) -> NotebookNode:
             kernel_name="python3",
             resources=folder,
             coalesce_streams=True,  # a table that is printed slowly stays one table
+            # Sockets of its own: two kernels that start at once may pick the same port.
+            config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"}),
         )
         try:
             client.execute()
@@ -68,6 +72,8 @@ def run(path: Path) -> NotebookNode:
             )
             if attempt == ATTEMPTS:
                 raise
+        finally:
+            shutil.rmtree(sockets, ignore_errors=True)
     raise AssertionError("unreachable")
 
 
@@ -96,6 +102,8 @@ def gather() -> None:
     pages.write(SOURCE)
     os.environ["AVATAR_LAB_STRICT"] = "1"  # a solution that fails its check has no place in a book
     notebooks = sorted(SOLUTIONS.glob("*.ipynb"))
+    threads = (os.cpu_count() or 1) // WORKERS  # more than there are cores would wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         targets = [SOURCE / "notebooks" / notebook.name for notebook in notebooks]
         for notebook, _ in zip(notebooks, pool.map(execute, notebooks, targets), strict=True):
