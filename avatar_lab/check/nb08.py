@@ -19,7 +19,7 @@ from avatar_lab.check.verdict import Verdict, Wrong, is_stub, not_yet, verdict_o
 from avatar_lab.flow.path import interpolate, velocity_target
 from avatar_lab.metrics.votes import wilson as library_wilson
 
-SATURATED = 4.0  # |beta * gap| from which a frame hardly teaches
+SATURATED = 4.0  # |beta * gap| from which the slope hardly changes: settled, or hopeless
 Errors = tuple[Tensor, Tensor]
 
 

@@ -76,7 +76,7 @@ class Preference(NamedTuple):
     accuracy: Float[Tensor, ""]  # share of frames with a positive margin
     winner_error: Float[Tensor, ""]  # of the policy on preferred motion
     winner_change: Float[Tensor, ""]  # ... minus the reference's: above 0 the winners have become less likely
-    saturated: Float[Tensor, ""]  # share of frames that teach nothing any more
+    saturated: Float[Tensor, ""]  # share of frames at a flat end of the slope: settled, or hopeless
 
 
 def preference_loss(

@@ -243,7 +243,7 @@ DRAWS = 1 if FAST else 6
 answers = {on: average_answer(user, DRAWS) for on, user in users.items()}
 
 # %% [markdown]
-# Flip the switch. (On a page without a kernel, look at the figure below it: it shows both.)
+# The next cell draws both films. Then flip the switch. (On a page without a kernel, look at the curves below it: they show both.)
 
 # %%
 import ipywidgets as widgets

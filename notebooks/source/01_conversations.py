@@ -183,7 +183,8 @@ plt.show()
 
 # %% [markdown]
 # **You should see** the highest bar at the orange line and a long tail: most answers come almost at once, some after a
-# thoughtful silence, and a few begin before the other one has ended. The other habits, against the studies:
+# thoughtful silence, and a few begin before the other one has ended. The other habits, against the studies: three helpers
+# count them, and the cell after them prints the table.
 
 
 # %%
@@ -202,6 +203,7 @@ def habits(dyad, who, partner):
     talk, away = during(dyad, who, "turn"), during(dyad, who, "gaze_away")
     heard = during(dyad, partner, "turn") & ~talk
     blinks = np.diff(during(dyad, who, "blink").astype(int), prepend=0) > 0
+    # 1500 frames are a minute
     return [blinks[m].mean() * 1500 for m in (talk, ~talk)] + [
         (~away)[m].mean() for m in (talk, heard)
     ]

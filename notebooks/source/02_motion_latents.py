@@ -145,6 +145,9 @@ nb02.reenact(reenact)
 #
 # {{solution}}
 
+# %% [markdown]
+# Five poses shall drive three strangers. (`autoencoder.swap` is the library's `reenact`.)
+
 # %%
 POSES = [
     al.FaceParams(),
@@ -188,7 +191,7 @@ plt.show()
 # %% [markdown]
 # ## What does a direction mean?
 #
-# The coefficients of `lab` are the eighteen face parameters, whitened: no two say the same, and each has unit spread.
+# The coefficients of `lab` are the eighteen face parameters, whitened: no two say the same, and none is blown up: those that move have unit spread.
 # **Predict first:** drag a direction to its ends. Will one thing move, or several? Will the same thing move on both people?
 
 # %%
@@ -205,7 +208,8 @@ direction_sliders(autoencoder, space, PEOPLE[:2])
 # ## Train a small one
 #
 # A miniature of the recipe: a few drawn people in many poses; the decoder must draw each pose from the person's resting
-# picture; half of the time the motion was read from *another* person in the same pose. That is what keeps identity out.
+# picture. It is mostly given the true motion; of the motion that was *read*, half comes from *another* person in the same pose.
+# That is what keeps identity out.
 # Three numbers tell how it went: `picture`, the loss of what was drawn; `psnr`, how like the truth it is, in decibels (10 more:
 # a tenth of the squared error); `motion`, the loss of what was read off.
 

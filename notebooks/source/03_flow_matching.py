@@ -141,7 +141,7 @@ nb03.training_pair(training_pair)
 # %% [markdown]
 # ## What can a network know?
 #
-# In training we know both ends of a path. Later, the network is told only where it is, $m_\sigma$, and how late it is, $\sigma$.
+# In training we know both ends of a path. Later, the network is told only where it is, $m_\sigma$, and how noisy it is, $\sigma$.
 # Through every place pass paths to *many* points of the face. If the end is $m$, the velocity must be $(m_\sigma - m)/\sigma$. Which
 # $m$? The best answer in the sense of squared errors is the average over all of them, each weighted by how likely it is:
 #
@@ -153,9 +153,9 @@ nb03.training_pair(training_pair)
 # %%
 def best_velocity(x, level, data):
     """Return v* (n, 2) at places x (n, 2), levels (n, 1), and the weights."""
-    late = 1 - level
+    share = 1 - level  # of the data in m_sigma
     # how long the noise must be that leads from each data point to x
-    noise_needed = torch.cdist(x / late, data) * late / level
+    noise_needed = torch.cdist(x / share, data) * share / level
     weights = torch.softmax(-(noise_needed**2) / 2, dim=1)
     return (x - weights @ data) / level, weights
 
@@ -178,7 +178,7 @@ plt.show()
 
 # %% [markdown]
 # **You should see** the same place (the dot) at three moments; the darker a point of the face, the likelier it is the end of the path.
-# The cross is the average of all ends, and where the field points. Late in the noise anything is possible, and the cross is
+# The cross is the average of all ends, and where the field points. Deep in the noise anything is possible, and the cross is
 # near the middle of the face, where *no* data are. As $\sigma$ falls the choice narrows, and the cross moves towards the mouth's corner.
 # So paths *bend*, although each training path was straight.
 #
@@ -201,7 +201,8 @@ class Field(torch.nn.Module):
 
     def __init__(self, dim, width):
         super().__init__()
-        sizes = [7 * dim + 9, width, width, width]  # 1 + 6, 1 + 8: as above
+        # x and its 6 waves, the level and its 8
+        sizes = [7 * dim + 9, width, width, width]
         pairs = [
             (torch.nn.Linear(*s), torch.nn.SiLU()) for s in pairwise(sizes)
         ]
@@ -236,6 +237,10 @@ torch.manual_seed(0)  # the weights to begin with
 steps, batch, width = (700, 256, 64) if FAST else (2000, 512, 96)
 field = Field(2, width)
 losses = train(field, lambda count: smiley(count)[0], steps, batch)
+
+# %% [markdown]
+# How low can the loss go? On new points, compare the network with `best_velocity` from above. (It divides by $\sigma$ and by
+# $1 - \sigma$, so that both ends are left out.)
 
 # %%
 clean, data = smiley(2000)[0][:, 0], smiley(6000)[0][:, 0]
@@ -543,8 +548,9 @@ def draw(frames):
 
 
 # %%
+# Euler's with 1, 2, 8 and 32 evaluations, and people
 shown = [row for row in rows if row[0] != "Heun" and row[1] != 4]
-same = lively(shown[-2][2][-1])  # the same noise in all rows of Euler's
+same = lively(shown[-2][2][-1])  # which of Euler's 32; one noise in all rows
 figure, axes = plt.subplots(len(shown), 1, figsize=(9, 1.15 * len(shown)))
 for axis, (name, count, states) in zip(axes, shown, strict=True):
     which = same if name == "Euler" else lively(states[-1])
@@ -557,7 +563,7 @@ plt.show()
 # **You should see**, from top to bottom, eight times nearly the same face; then the same eight people dare more and more. In the
 # table, the spread of Euler's faces grows with every row, and shut eyes come last: *what is rare is lost first*. A model that
 # takes too few steps does not make bad faces. It makes calm ones, which hardly blink. Heun's two evaluations are useless here,
-# too, and its eight are worth more of Euler's. The last row compares people with people: that near are two draws of the truth.
+# too, and its eight are worth more than eight of Euler's. The last row compares people with people: that near are two draws of the truth.
 
 # %% [markdown]
 # ## Break it on purpose

@@ -15,7 +15,7 @@
 #
 # A stream knows its past and not its future. The network that makes it is a transformer, in which every frame looks at every
 # other one - unless a *mask* forbids it. The mask decides what the avatar can know, how smooth its seams are, and whether
-# anything can be cached. The paper's mask can be read in three ways. You will build them, and find out what each one leaks.
+# anything can be cached. The paper's mask can be read in three ways. You will build one, see them all, and find out what each one leaks.
 #
 # You need: attention. (Queries, keys, values; what a softmax does.)
 
@@ -25,7 +25,7 @@
 # - **draw** six masks, and say which frames each lets through;
 # - **build** the block-wise look-ahead mask of the paper;
 # - **compute** what a frame can know after L layers, and **find** the leak in a mask;
-# - **explain** adaLN-zero: why an untrained layer changes nothing.
+# - **explain** adaLN-zero: why an untrained network answers zero.
 #
 # | word | symbol | meaning |
 # |---|---|---|
@@ -77,14 +77,15 @@ plt.show()
 # - `released`: what the released program does - $l$ frames ahead of the *frame*.
 # - `bidirectional`: a film, not a stream.
 #
-# Why look ahead at all? Motion must be smooth where blocks meet. A frame that sees the beginning of the next block while both
-# are denoised can lead over to it. In a stream, those frames are read again when the next block is made.
+# Why look ahead at all? Motion must be smooth where blocks meet. In training, a frame that sees the beginning of the next
+# block can lead over to it. In a stream the next block does not exist yet: the last $l$ frames of a block are shown as they are,
+# and are read again beside the next block, so that what *it* remembers of them knows what came after.
 
 # %% [markdown]
 # ### Exercise 1: build the paper's mask
 #
 # *Medium, 10 minutes.* Frame $i$ may look at frame $j$ if $j < (\lfloor i/B \rfloor + 1)\,B + l$. Return a boolean matrix
-# `(n, n)`, rows $i$. No loops: compare two grids.
+# `(frames, frames)`, rows $i$. No loops: compare two grids.
 
 
 # %% tags=["exercise"]
@@ -105,8 +106,8 @@ from avatar_lab.check import nb04
 nb04.mask(block_lookahead_frames)
 
 # %% [markdown]
-# <details><summary>Hint 1</summary><code>torch.arange(n)[:, None]</code> is a column of i,
-# <code>torch.arange(n)[None, :]</code> a row of j; comparing them gives a matrix.</details>
+# <details><summary>Hint 1</summary><code>torch.arange(frames)[:, None]</code> is a column of i,
+# <code>torch.arange(frames)[None, :]</code> a row of j; comparing them gives a matrix.</details>
 # <details><summary>Hint 2</summary><code>//</code> rounds down. The end of i's block is (i // block + 1) * block.</details>
 #
 # {{solution}}
@@ -204,6 +205,10 @@ for kind in SELF_MASKS:
     )
 
 # %% [markdown]
+# **You should see** that only the two causal masks never leak. The others show more in training than a stream has: live, those
+# frames do not exist, and the network does without something it learned with. `released` and the paper's reading are tight
+# for one layer only; `released` is the mask of the shipped avatar, and "the paper's tables" measure what that costs and brings.
+#
 # ## Where am I?
 #
 # A mask says *whether* a frame may look, not *how far away* the other one is. Rotary positions (RoPE) turn queries and keys by
@@ -230,7 +235,8 @@ for i, j in ((5, 2), (105, 102), (5, 3)):
 # ## A network that begins by doing nothing
 #
 # The noise level enters through *adaLN-zero*: it makes a shift $h$, a scale $s$ and a gate $g$ for every layer, from a network
-# whose last layer is zero. With a gate of zero, each layer is the identity; the output layer is zero as well. (LN is a layer norm.)
+# whose last layer is zero. With a gate of zero, self-attention and the layers behind it add nothing (the look at the
+# conditions has no gate). The output layer is zero as well: the answer is exactly zero. (LN is a layer norm.)
 #
 # $$x \leftarrow x + g(\sigma) \cdot \text{Attention}\big((1 + s(\sigma))\,\text{LN}(x) + h(\sigma)\big)$$
 
@@ -285,7 +291,7 @@ for kind in ("frame_causal", "released", "bidirectional"):
 # %% [markdown]
 # ## Into the library
 #
-# | you built | it lives in | its test |
+# | you built or used | it lives in | its test |
 # |---|---|---|
 # | the masks | `avatar_lab/model/masks.py` | `tests/model/test_masks.py` |
 # | attention with positions | `avatar_lab/model/attention.py` | `tests/model/test_attention.py` |
@@ -298,8 +304,8 @@ for kind in ("frame_causal", "released", "bidirectional"):
 # beyond the block, at any depth.</details>
 # <details><summary>The paper counts 1580 pairs for 50 frames, B = 10 and l = 2. Which mask is that?</summary>
 # block_lookahead_frames. Eq. 5 taken literally allows 2200, the released program 1372.</details>
-# <details><summary>Does a look-ahead of two frames make the avatar 80 ms slower?</summary>No: a frame is first made without
-# them, and read again with the next block. They smooth the seam, they are not waited for.</details>
+# <details><summary>Does a look-ahead of two frames make the avatar 80 ms slower?</summary>No: a frame is made and shown without
+# them. When the next block is made, it is read again, as a past that knows what came after; nobody waits for that.</details>
 #
 # **Take away:** a mask is a promise about what is known; depth stretches it.
 #

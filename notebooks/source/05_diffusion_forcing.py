@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 05 · Diffusion forcing
 #
-# An ordinary diffusion model gives a whole window one noise level. A stream needs something else: a past that is clean, a
+# An ordinary diffusion model (chapter 03's flow matching is one kind) gives a whole window one noise level. A stream needs something else: a past that is clean, a
 # block that is being made, and nothing yet after it - three levels at once. *Diffusion forcing* trains for exactly that: every
 # block has a noise level of its own. Here you draw those levels, look at the schedules that a trained network can follow, and
 # train a small avatar.
@@ -112,14 +112,14 @@ plt.show()
 
 # %% [markdown]
 # **You should see** (dark is clean, bright is noise; each row is an example): a patchwork, one colour a block; a dark past, one
-# block in work and a future that is still all noise; a dark past with a noisy *last* block; and whole windows of one colour. The first,
+# block in work and a future that is still all noise; a dark past with a noisy *last* block (*teacher forcing*; more of it below); and whole windows of one colour. The first,
 # which is the paper's, contains all others - but an entirely clean past comes up so rarely that the network never quite learns to
 # continue one. The library therefore mixes the second in.
 
 # %% [markdown]
 # ## Three ways down
 #
-# A network that knows all combinations of levels can follow any table. Each row of a schedule is one evaluation further; each
+# A network that knew every combination of levels could follow any table (ours knows one level a block). Each row of a schedule is one evaluation further; each
 # column is a frame on its way from 1 to 0.
 #
 # **Predict first:** twenty frames, four steps a frame, blocks of five. How many evaluations does each schedule take? After how
@@ -147,8 +147,10 @@ interactive(
 )
 
 # %% [markdown]
-# **You should see** the *full* schedule fall as one: four evaluations, nothing before the end. *Block* is the paper's: five frames
-# at a time, the past clean. *Pyramid* is a stair: one frame leaves it with every evaluation, and nothing waits for a block - but
+# Choose a schedule and press play: again dark is clean and bright is noise.
+#
+# **You should see** the *full* schedule fall as one: four evaluations, nothing before the end. *Block* is the paper's: a block
+# at a time, the past clean (five frames here, ten in the paper). *Pyramid* is a stair: one frame leaves it with every evaluation, and nothing waits for a block - but
 # every frame is made while its future is still noisy, and each is four evaluations late.
 #
 # ### Exercise 2: the pyramid's table
@@ -229,17 +231,20 @@ log = [
     json.loads(line)
     for line in (Path(folder.name) / "log.jsonl").read_text().splitlines()
 ]
+spread = torch.stack([c.avatar_motion.float().square().mean() for c in data])
+nothing = 1 + spread.mean().item()  # the noise's variance and the motion's
+
 plt.figure(figsize=(5, 2.2))
 plt.plot([row["step"] for row in log], [row["loss"] for row in log])
-plt.axhline(2.0, color="grey", lw=0.8, label="predicting nothing")
+plt.axhline(nothing, color="grey", lw=0.8, label="predicting nothing")
 plt.legend(fontsize=8, frameon=False)
 plt.xlabel("step")
 plt.ylabel("loss")
 plt.show()
 
 # %% [markdown]
-# Noise and motion both have unit variance, so that the velocity has variance 2: that is the loss of a network that always says
-# zero. What a full run's curve is below the line was learned (the ten steps of the fast mode show only the luck of the batch).
+# The velocity is noise minus motion. The variance of noise is 1, and that of the motion comes on top: their sum is the loss of a
+# network that always says zero. What a full run's curve is below the line was learned (the ten steps of the fast mode show only the luck of the batch).
 #
 # Now let it stream, beside an untrained one and the truth. An untrained network says zero (chapter 04): its noise stays as it was.
 
@@ -313,7 +318,7 @@ plt.show()
 
 # %% [markdown]
 # **You should see** one line walk away and one stay. Diffusion forcing shows the network pasts of *every* noise level; it learns to
-# trust a past only as far as its level says. How much that helps a real stream over ten minutes is measured in "the paper's
+# trust a past only as far as its level says. (A stream tells it that its own past is clean; so the toy shows a hope, no proof.) How much that helps a real stream over ten minutes is measured in "the paper's
 # tables", with an honest answer.
 #
 # ### Exercise 3: which is which?
@@ -375,10 +380,10 @@ except al.AvatarLabError as error:
 # are never met there, and would cost capacity.</details>
 # <details><summary>The network is told sigma. Why is that important?</summary>It must know how far to trust each frame: a frame
 # at 0.9 is a rumour, one at 0 a fact.</details>
-# <details><summary>Does the pyramid need another training?</summary>Not with independent levels: it is one more table. It is only
-# as good as those levels were in training.</details>
+# <details><summary>Does the pyramid need another training?</summary>Not if every *frame* had a level of its own in
+# training. This network met one level a block: a pyramid's mix inside a block is new to it, so that it runs, but guesses.</details>
 #
-# **Take away:** one network, every combination of noise levels; the schedule decides what it is used for.
+# **Take away:** one network, every combination of block levels; the schedule decides what it is used for.
 #
 # *Sources:* Ki, Jang, Jo, Yoon and Hwang, *Avatar Forcing* (arXiv 2601.00664), section 3.3 and algorithm 2; Chen et al.,
 # *Diffusion Forcing*, 2024. *What this does not show:* guidance (06) and the cache (07).

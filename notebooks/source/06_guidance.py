@@ -104,9 +104,9 @@ plt.show()
 #
 # ### Exercise 1: condition dropout
 #
-# *Easy, 10 minutes.* Write `drop`: for every example of the batch and every signal, decide independently, with the given
-# probability, whether the *whole* signal is zeros. Draw from the generator that is passed. The user's motion and audio are
-# two signals, but a user who is not there is neither seen nor heard: one decision for both.
+# *Easy, 10 minutes.* Write `drop`: for every example of the batch decide twice, independently, with the given probability:
+# whether the *whole* user is zeros, and whether the *whole* voice of the avatar is. Draw from the generator that is passed. The
+# user's motion and audio are two signals, but a user who is not there is neither seen nor heard: one decision for both.
 
 
 # %% tags=["exercise"]
@@ -182,8 +182,8 @@ nb06.combine(combine)
 # %% [markdown]
 # ### Exercise 3: what does the sum never see?
 #
-# *Medium, 5 minutes.* For which weights do the forms need which branches? Fill in the sets, each a pair like `("a", "u")`;
-# leave out a branch whose weight is zero in the end. (Multiply the equations out. A branch that is never evaluated costs
+# *Medium, 5 minutes.* For which weights do the forms need which branches? The keys are (form, $w_a$, $w_u$); each value is a
+# set of pairs, such as `{("a", "0"), ("a", "u")}`. Leave out a branch whose weight is zero in the end. (Multiply the equations out. A branch that is never evaluated costs
 # no time.)
 
 # %% tags=["exercise"]
@@ -213,7 +213,8 @@ nb06.needed(needed)
 
 # %% [markdown]
 # The sum never shows the network voice *and* user together: it adds two half-informed opinions. With the weights at 1,
-# the nested form is simply the network with all it knows, one run instead of three. That is why `lab` uses it.
+# the nested form is simply the network with all it knows, one run instead of three.
+# `lab` uses it because it shows both together; at its weights, 2 and 4, it needs three runs as well.
 
 # %% [markdown]
 # ## Turn the dials
@@ -307,7 +308,7 @@ guidance_pad(
 # %% [markdown]
 # ## Break it on purpose
 #
-# Guidance is extrapolation. Turn both dials far beyond what training could mean:
+# Guidance is extrapolation. Turn the user's dial far beyond what training could mean (the voice's stays at 2):
 
 # %%
 wild = stream_both(2.0, 25.0)["true_user"]

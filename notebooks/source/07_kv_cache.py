@@ -163,7 +163,7 @@ print("condition", tuple(condition.shape), " noise", tuple(noise.shape))
 
 # %%
 def clean_pass(sampler, plan, motion, rounds):
-    """Remember a block as the library does (other ways follow)."""
+    """Remember a block as the library does; `rounds` are for other ways."""
     return sampler.remember(plan, motion)
 
 
@@ -172,7 +172,7 @@ def stream(sampler, blocks=BLOCKS, keep=clean_pass):
     """Return the motion of `blocks` blocks, and the memory after each."""
     memory, made, memories = sampler.start(), [], []
     for b in range(blocks):
-        now, rounds = slice(b * B, (b + 1) * B), []  # noise ... result
+        now, rounds = slice(b * B, (b + 1) * B), []  # from noise to result
         plan = sampler.plan(memory, condition[:, now], B)
         motion, _ = sampler.denoise(
             plan, noise[:, now], lambda _, x, sigma, to=rounds: to.append(x)
@@ -405,7 +405,9 @@ for part in dict.fromkeys(name.split(".")[0] for name in saved):
 # and where its noise has got to. It does not grow, so a session can be stored, compared, and played again.
 #
 # The second claim is about the network: what it says through the cache is what it would say if it read everything again. Here
-# the mask decides. Put six masks on the trained weights and compare the velocity of the sixth block both ways.
+# the mask decides. Put six masks on the trained weights and compare the velocity of the sixth block both ways. Both get the same
+# frames: a clean past, and that block at $\sigma = 0.5$ (the default of `ready`). `through_cache` sees the past as keys,
+# `everything_again` as frames.
 
 # %%
 from dataclasses import replace

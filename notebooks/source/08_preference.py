@@ -37,7 +37,7 @@
 # | advantage | $D(m)$, `(b, t)` | the policy's error minus the reference's: below 0, $m$ has become likelier |
 # | gap | $D(m_w) - D(m_l)$ | below 0 is right; *margin* is minus its mean |
 # | steepness | $\beta$ | how small a gap already counts as decided |
-# | saturated | $\lvert\beta\cdot\text{gap}\rvert > 4$ | a frame that teaches hardly anything any more |
+# | saturated | $\lvert\beta\cdot\text{gap}\rvert > 4$ | a frame at a flat end: settled (below -4), or pulled with full force, whatever its gap (above 4) |
 
 # %% [markdown]
 # ## Setup
@@ -198,7 +198,7 @@ nb08.wilson(wilson)
 # A preference is learned from *everything* in which a pair differs. How far apart are its members, just after the user's smile and at
 # all other times? Two more ways to make a pair, beside the paper's:
 #
-# - *aligned*: the loser starts from the half noised truth, so that heads hold themselves alike;
+# - *aligned*: the loser starts from the truth, noised to $\sigma = 0.7$, so that heads hold themselves alike;
 # - *pulled*: the winner is made as well, with a stronger pull towards the user. Both are artificial.
 
 # %%
@@ -255,13 +255,14 @@ plt.show()
 # ## The loss
 #
 # A flow model gives no likelihood, but an error. $D$ says whether a motion has become easier for the policy than for the reference,
-# frame by frame; $v^* = \varepsilon - m$ is what both should have said, and $\lvert\cdot\rvert_1$ the mean over a frame's coefficients:
+# frame by frame; $v = \varepsilon - m$ is what both should have said, and $\lvert\cdot\rvert_1$ the mean over a frame's coefficients:
 #
-# $$D(m) = \big\lvert v^* - v_\theta(m_\sigma, \sigma, c)\big\rvert_1 - \big\lvert v^* - v_\text{ref}(m_\sigma, \sigma, c)\big\rvert_1$$
+# $$D(m) = \big\lvert v - v_\theta(m_\sigma, \sigma, c)\big\rvert_1 - \big\lvert v - v_\text{ref}(m_\sigma, \sigma, c)\big\rvert_1$$
 #
 # $$\mathcal L_\text{DPO} = \operatorname{mean}_\text{frames}\; -\log\operatorname{sigmoid}\big(-\beta\,[D(m_w) - D(m_l)]\big)$$
 #
-# It is added to the loss of diffusion forcing: $\mathcal L = \mathcal L_\text{DF} + \lambda\,\mathcal L_\text{DPO}$.
+# It is added to the loss of diffusion forcing: $\mathcal L = \mathcal L_\text{DF} + \lambda\,\mathcal L_\text{DPO}$, where
+# $\lambda$ (`weight` below, 0.1) says how much the preference counts.
 #
 # ### Exercise 2: the loss
 #
@@ -293,7 +294,7 @@ nb08.loss(dpo)
 #
 # ### Exercise 3: a fair pair
 #
-# *Medium, 20 minutes.* This is how one motion is judged in stage 1, as in chapter 05:
+# *Medium, 20 minutes.* This is how diffusion forcing (chapter 05) judges one motion, here by the absolute error, as in $D$:
 
 
 # %%
@@ -313,7 +314,7 @@ def forcing_errors(policy, motion, condition, rng):
 
 # %% [markdown]
 # Whoever calls it four times, for two members and two models, makes two of the four classic mistakes: chance decides what is
-# compared. (The mean of exercise 2 was one; the last is a reference that moves along with the policy.) Write it so that *only* the
+# compared. (A mean *inside* the sigmoid of exercise 2 would be another; the fourth is a reference that moves along with the policy.) Write it so that *only* the
 # motion and the model differ, and make the reference a thing of its own. Pass the condition whole, to all four: where the user is
 # dropped, the losing motion would be the right answer.
 
@@ -372,7 +373,7 @@ nb08.pair(frozen, pair_errors)
 # - *margin*: how far the policy has moved the right way;
 # - *accuracy*: the share of frames with a gap on the right side;
 # - *winner's error*, against the reference's: if it drifts upwards, the preferred motion has become *less* likely;
-# - *saturated*: the share of frames that teach hardly anything any more.
+# - *saturated*: the share of frames at a flat end of the loss's slope, settled or hopeless.
 #
 # They are measured on the held-out conversations, always with the same windows and the same noise. $\beta = 0$ is the control: plain
 # fine-tuning on the same windows, without any preference.
@@ -601,13 +602,14 @@ for name, other in (("itself", won), ("its loser", losing)):
 # ## Quiz
 #
 # <details><summary>Why is the loss log 2 before the first step, whatever beta?</summary>Policy and reference are the same: every gap is
-# 0, and -log sigmoid(0) = log 2. If yours is not, the reference is no copy or the noise is not shared.</details>
+# 0, and -log sigmoid(0) = log 2. If yours is not, the reference is no copy, or it saw other noise. (Log 2 proves no fair
+# pair, though: with other noise for the loser than for the winner it is log 2 as well.)</details>
 # <details><summary>The margin grows, and the winner's error too. How can that be?</summary>Only the difference is trained. Both became
 # worse, the loser more. Watch the winner's error, lower beta, or add an anchor.</details>
 # <details><summary>Your variant beats the base in 9 of 10 conversations. Enough?</summary>Against the wrong rival. More training alone may do
 # that; compare with the same number of steps without your idea.</details>
-# <details><summary>Why does the reference not simply stay fixed at the last checkpoint?</summary>It does: at the one from which training
-# starts. It says what the policy knew before; without it, making everything worse but the loser more would be free.</details>
+# <details><summary>What is the reference for?</summary>It says how easy each member was before, so that only *changes* count and every
+# gap starts at 0. It does not keep both members from getting worse: that takes the anchor.</details>
 #
 # **Take away:** a loser that you made yourself needs no label; you know why it lost. But a preference rewards *every* difference of a pair,
 # and a gain counts only against training that had everything except the preference.

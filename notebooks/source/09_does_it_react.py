@@ -383,7 +383,7 @@ print(f"a person  contingency {interval(due)}")
 # %% [markdown]
 # The brackets are a bootstrap: draw as many conversations again, with replacement, take the mean, repeat; 95 of 100 means lie
 # inside. *Conversations* are drawn, not events: smiles of one conversation resemble each other. A reaction is shown when the
-# bracket leaves out 0.
+# whole bracket lies above 0.
 
 # %% [markdown]
 # ## See it
@@ -443,7 +443,7 @@ print(
 
 # %% [markdown]
 # `all_reactions` adds smiles, nods, laughs, brows and frowns; one as large as a person's counts 1. **You should see** an interval
-# that leaves out 0, next to two rPCCs that could not have shown it. `avatar-lab evaluate` does all this on as many
+# that lies above 0, next to two rPCCs that could not have shown it. `avatar-lab evaluate` does all this on as many
 # conversations as you like.
 
 # %% [markdown]

@@ -118,7 +118,7 @@ nb10.path_latency(path_latency_ms)
 #
 # {{solution}}
 #
-# An event falls into any frame of a block, so its mean waiting is half a block. Small blocks answer sooner, and are dearer:
+# An event falls into any frame of a block, so its picture waits $(B - 1)/2$ frames on average. Small blocks answer sooner, and are dearer:
 # the network costs about the same whatever a block holds; only drawing grows with the frames.
 
 # %%
@@ -257,7 +257,7 @@ interactive("latency_waterfall", block_ms=waiting, compute_ms=float(compute))
 # *Medium, 15 minutes.* `choose` is told the steps that were taken, how long each of the last blocks took, and the budget:
 # how long a block lasts. Return the steps for the next block, from `STEPS`, or 0 to hold the pose:
 #
-# - the *slowest* of the last blocks needed more than 80 % of the budget: one level fewer (from the lowest: 0);
+# - the *slowest* of the last blocks needed more than 80 % of the budget: one level fewer (from the lowest: 0; from 0: stay);
 # - it needed less than 40 %: one level more (from 0: the lowest; from the highest: stay);
 # - else: stay.
 

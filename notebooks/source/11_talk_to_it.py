@@ -149,7 +149,7 @@ nb11.responder(Cheerful())
 #
 # {{solution}}
 #
-# Try it: `LiveAvatar(responder=Cheerful())`. With an endpoint that speaks OpenAI's protocol it can hold a conversation:
+# Try it: `live.close(); live = LiveAvatar(responder=Cheerful()); live`. With an endpoint that speaks OpenAI's protocol it can hold a conversation:
 # `OpenAICompatible()` reads its address from the environment - and sends your voice there, which nothing else here does.
 
 # %% [markdown]

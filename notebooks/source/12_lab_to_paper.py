@@ -32,7 +32,7 @@
 # | width, depth | $w, L$ | channels of a token; number of blocks |
 # | branch | $g$ | one run for guidance; three in the paper |
 # | pass | $p$ | one run of the network over the block: 8 steps, and one that fills the cache |
-# | tokens | $B + l$ | frames of a block, and those of the next that it may see: 10 + 2 in the paper |
+# | tokens | $B + l$ | frames of a block, and the last $l$ of the one before, read again (chapter 07): 10 + 2 in the paper |
 # | roofline | | the larger of arithmetic over peak and bytes over bandwidth |
 
 # %% [markdown]
@@ -206,9 +206,9 @@ interactive(
 # %% [markdown]
 # **You should see** that a laptop is bound by arithmetic with three branches and nine passes, memory close behind. On the card
 # memory is the slower of the two, and neither is felt: two milliseconds of 400. What remains there is the overhead of
-# starting small operations. Fewer
-# bytes per weight (bfloat16, int8) help where memory binds, and where the processor multiplies small numbers faster.
-# Fewer branches (distillation) and fewer steps help everywhere - at a price that must be measured.
+# starting small operations. Fewer bytes per weight (bfloat16, int8) help where memory binds, and where the processor multiplies
+# small numbers faster. Fewer steps help everywhere; fewer branches (distillation) save arithmetic alone, as the weights are
+# read once a pass. The price of each must be measured.
 
 # %% [markdown]
 # ## The published weights
@@ -277,7 +277,8 @@ for change in ({"heads": 7}, {"lookahead": 11}, {"mask": "telepathic"}):
 # <details><summary>Why does a batch of one make a card idle?</summary>Twelve tokens are little work for each weight that is
 # fetched, and each small operation costs a start.</details>
 # <details><summary>What would you change first for a laptop?</summary>The branches: one distilled pass instead of three
-# saves two thirds of everything.</details>
+# saves two thirds of the arithmetic. Then reading the weights is what
+# takes the time: fewer steps, or fewer bits a weight, come next.</details>
 #
 # **Take away:** count before you optimise. *Sources:* Ki, Jang, Jo, Yoon and Hwang, *Avatar Forcing* (arXiv 2601.00664),
 # sections 3.2 and 4; Williams, Waterman and Patterson, *Roofline*, 2009. *What this does not show:* measured times on a

@@ -36,8 +36,8 @@ PAST, WIDTH, NFE = 12, 64, 8  # frames of user that are heard; channels; steps
 # %% [markdown]
 # ## 1. Two people (chapter 1)
 #
-# The user smiles now and then. The avatar answers seven smiles of ten, 0.4 to 0.8 s late; its jaw follows its own voice;
-# its head wanders. That is all the truth there is, and we know it exactly.
+# The user smiles now and then. The avatar answers seven smiles of ten, 0.4 to 0.7 s late, and now and then
+# smiles by itself; its jaw follows its own voice; its head wanders. That is all the truth there is, and we know it exactly.
 
 
 # %%
@@ -334,13 +334,28 @@ print(f"reaction: {share_of_truth(own, stranger):.0%} of the truth's")
 #
 # ## 6. Preference without labels (chapter 8)
 #
-# Winner: the truth. Loser: what the same network does *without* its user, over the same user and voice. Nobody voted.
-# Both get the same noise and levels, and a frozen reference is subtracted:
+# Winner: the truth. Loser: what the same network does for the same voice *without* its user. Nobody voted.
+# Both are judged with the user present: both get the same noise and levels, and a
+# frozen reference is subtracted:
 #
 # $$\mathcal L = e^w_\theta - \tfrac{\lambda}{\beta}
 # \log s\big(\beta\,[(e^w_{ref} - e^w_\theta) - (e^l_{ref} - e^l_\theta)]\big)$$
 #
 # $e$ is the error of section 3, for winner and loser; $s$ is the sigmoid; $\lambda$ is `weight`.
+
+
+# %%
+def preference_loss(policy, condition, pair, rng, weight, beta):
+    """Return the loss above for one batch of (winners, losers)."""
+    state, errors, before = rng.get_state(), [], []
+    for clean in pair:
+        rng.set_state(state)  # the same noise and levels for both
+        drawn = noised(clean, rng)
+        errors.append(error(policy, condition, drawn))
+        with torch.no_grad():
+            before.append(error(network, condition, drawn))
+    margin = (before[0] - errors[0]) - (before[1] - errors[1])
+    return errors[0].mean() - weight * logsigmoid(beta * margin).mean() / beta
 
 
 # %%
@@ -359,20 +374,6 @@ def prefer(weight, count, steps, beta=20.0):
         loss.backward()
         optimiser.step()
     return policy
-
-
-# %%
-def preference_loss(policy, condition, pair, rng, weight, beta):
-    """Return the loss above for one batch of (winners, losers)."""
-    state, errors, before = rng.get_state(), [], []
-    for clean in pair:
-        rng.set_state(state)  # the same noise and levels for both
-        drawn = noised(clean, rng)
-        errors.append(error(policy, condition, drawn))
-        with torch.no_grad():
-            before.append(error(network, condition, drawn))
-    margin = (before[0] - errors[0]) - (before[1] - errors[1])
-    return errors[0].mean() - weight * logsigmoid(beta * margin).mean() / beta
 
 
 # %%

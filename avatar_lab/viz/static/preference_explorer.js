@@ -131,7 +131,7 @@ export function render({ model, el }) {
     const row = watched[chosen][at];
     note.textContent = at === 0 ? "Step 0: the policy is its reference. No gap, no margin, loss log 2."
       : betas[chosen] === 0 ? `Control, step ${steps[at]}: ${row.margin.toFixed(1)}e-3 of margin came without any preference.`
-      : `β ${betas[chosen]}, step ${steps[at]}: ${row.accuracy.toFixed(0)} % of the frames on the right side, ${row.saturated.toFixed(0)} % teach hardly any more, `
+      : `β ${betas[chosen]}, step ${steps[at]}: ${row.accuracy.toFixed(0)} % of the frames on the right side, ${row.saturated.toFixed(0)} % at a flat end, `
         + `the winner's error has ${row.winner_change > 0 ? "risen: part of the margin was won by spoiling both" : "not risen"}.`;
     paintGaps();
     charts.forEach(paintChart);

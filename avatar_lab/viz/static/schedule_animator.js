@@ -32,8 +32,8 @@ export function render({ model, el }) {
   const noise = (i, k) => { const x = Math.sin(i * 127.1 + k * 311.7) * 43758.5453; return 2 * (x - Math.floor(x)) - 1; };
   const motion = (i, k) => 0.75 * Math.sin((i + k / 10) / 2.6) + 0.2 * Math.sin((i + k / 10) / 0.9);
   const colour = (sigma) => {
-    const a = [68, 1, 84], b = [253, 231, 37], t = 1 - sigma; // dark: noise, bright: clean
-    return `rgb(${a.map((v, c) => Math.round(v + t * (b[c] - v))).join(",")})`;
+    const clean = [100, 70, 185], noisy = [253, 200, 60]; // dark: clean, bright: noise, as in the chapter's other figure
+    return `rgb(${clean.map((v, c) => Math.round(v + sigma * (noisy[c] - v))).join(",")})`;
   };
   function draw() {
     const table = tables[s.name], rounds = table.length, n = table[0].length;
