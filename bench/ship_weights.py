@@ -18,7 +18,8 @@
 
 Weights that several commands led to name them all, in order: `--made-by COMMAND --made-by COMMAND`. They are written
 to `avatar_lab/weights/PRESET/`, distilled ones beside the others, with the preset's sampler of today (a distilled one
-keeps its own); the manifest entry holds sha256, commands, data, metrics and hardware.
+keeps its own); the manifest entry holds sha256, commands, data, metrics and hardware. Weights that lie there already
+(`avatar_lab/weights/lab/generator.safetensors`) stay as they are: `--scores` renews the metrics of their entry.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from typing import Any
 from avatar_lab.cli.hardware import hardware
 from avatar_lab.config import preset
 from avatar_lab.model.avatar import FAST_FILE, GENERATOR_FILE, LATENT, read
-from avatar_lab.model.weights import WEIGHTS_DIR, load_tensors, record_in_manifest
+from avatar_lab.model.weights import WEIGHTS_DIR, load_tensors, record_in_manifest, verify
 from avatar_lab.train.latent import HOURS as LATENT_HOURS
 from avatar_lab.train.recipes import CLIP_SECONDS, FURTHER_RECIPES, LIVELY, ONE_BRANCH_HOURS, RECIPES
 
@@ -68,9 +69,7 @@ def scores_of(path: Path | None, meta: dict[str, Any]) -> dict[str, Any]:
         return {}
     found = json.loads(path.read_text("utf-8"))
     if meta.get("latent"):
-        return {key: found[key] for key in ("dyads", "contingency_kept")} | {
-            "pixels": found["paths"]["pixels"]
-        }
+        return {key: found[key] for key in ("dyads", "kept")} | {"pixels": found["paths"]["pixels"]}
     if meta.get("one_branch"):
         row = next(r for name, r in found["variants"].items() if "--fast" in name)
         return {key: row[key] for key in KEPT} | {"dyads": found["conversations"]}
@@ -98,6 +97,9 @@ def main() -> None:
     fast, latent = meta.get("one_branch", False), meta.get("latent", False)
     folder = LATENT.replace("-", "_") if latent else meta["config"]["name"]
     target = WEIGHTS_DIR / folder / (FAST_FILE if fast else GENERATOR_FILE)
+    if chosen.weights.resolve() == target.resolve():
+        record_in_manifest(target, verify(target) | {"metrics": scores_of(chosen.scores, meta)})
+        return
     avatar = read(chosen.weights)
     if not fast:
         avatar = replace(avatar, config=replace(avatar.config, sampler=preset(avatar.config.name).sampler))
