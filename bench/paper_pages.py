@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from paper_figures import BASE, interval, number, published, table
-from what_held import page_of_claims
+from what_held import page_of_claims, seeds_of
 
 MAIN: Final = ("audio-only", "window", "no-user-motion", BASE, "fine-tuned", "ours")
 MASKS: Final = (
@@ -293,10 +293,11 @@ def page_of_tables(report: Report, pictures: bool = False) -> str:
     page, s, machine = Page(report), report["settings"], report["hardware"]
     about = (
         f"Every variant trained from scratch: size `{s['size']}`, {s['steps']} steps, {s['hours']:g} hours of "
-        f"conversation, {s['seeds']} seed(s); then streamed on {s['conversations']} held-out conversations of "
+        f"conversation, {seeds_of(s)}; then streamed on {s['conversations']} held-out conversations of "
         f"{s['seconds']:g} s. Latency: {machine['processor']}, one thread, one session, one run. In brackets: "
         "95 % intervals, from drawing conversations again and again; trainings are averaged first, so how they "
-        "differ is not in them."
+        "differ is not in them. Two rows are compared from the seeds that both have; where a cell has no brackets, "
+        "it is the mean of that row's trainings."
     )
     parts: list[tuple[str, str, str]] = [
         ("Latency", WAITING, latency_table(page)),

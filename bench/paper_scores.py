@@ -132,7 +132,7 @@ def of_seeds(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
     return {
         name: [float(a.sum() / b.sum()) if b.sum() > 0 else math.nan for a, b in pairs]
         for name, pairs in both.items()
-    }
+    } | {name: [run["numbers"][name] for run in runs] for name in runs[0]["numbers"]}
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
     python bench/paper_tables.py --quick             # a small model; everything in runs/paper_tables_quick
     python bench/paper_tables.py                     # `lab`: bench/results/paper_tables.json, book/paper_tables.md
     python bench/paper_tables.py --variants ours window     # some rows only, and what they build on
+    python bench/paper_tables.py --seeds 1 --main-seeds 3   # more trainings for the rows of the main table alone
     python bench/paper_tables.py --smoke             # does everything run? The figures mean nothing
 
 The variants are `avatar_lab.train.baselines`. All train from scratch with one budget and the same seeds; all are then
@@ -18,7 +19,7 @@ import json
 import math
 import multiprocessing
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache, partial
@@ -57,7 +58,12 @@ from avatar_lab.train.baselines import (
 )
 from avatar_lab.train.recipes import conversations
 
-ALSO_COMPARED = [("guidance-nested", "guidance-sum"), ("block-10", "teacher-forced")]
+ALSO_COMPARED = [
+    ("guidance-nested", "guidance-sum"),
+    ("block-10", "teacher-forced"),
+    ("block-10", "window"),
+    ("block-2", "window"),
+]
 CLOCK, ROOT = SystemClock(), Path(__file__).parents[1]
 
 
@@ -74,6 +80,15 @@ class Mode:
     long_conversations: int
     long_seconds: float
     pieces: int  # that latency is measured on
+    main_seeds: int = 0  # of the main table's rows, if more than of the others
+
+    def seeds_of(self, name: str) -> int:
+        """Return how many trainings a variant gets."""
+        return max(self.seeds, self.main_seeds) if name in MAIN else self.seeds
+
+    def runs(self, names: Sequence[str], seed: int) -> list[tuple[str, int]]:
+        """Return those of `names` that are trained with this seed, too."""
+        return [(name, seed) for name in names if seed < self.seeds_of(name)]
 
 
 FULL = Mode("lab", STEPS, HOURS, 3, 24, 60.0, 8, 600.0, 60)
@@ -147,7 +162,8 @@ def judge(run: tuple[str, int], mode: Mode, out: Path) -> tuple[dict[str, Any], 
     avatar, _ = read_variant(name, out, **budget(mode), seed=seed)
     truth = np.stack([d.avatar.face for d in dyads])
     found = scores(tracks, truth, dyads, avatar.face_space, avatar.config.generator.block)
-    return found, drift_of(run, mode, out) if name in DRIFTING else None
+    drifting = name in DRIFTING and seed < mode.seeds  # all that drift are compared from the same seeds
+    return found, drift_of(run, mode, out) if drifting else None
 
 
 def drift_of(run: tuple[str, int], mode: Mode, out: Path) -> np.ndarray:
@@ -201,7 +217,7 @@ def latency(name: str, mode: Mode, out: Path) -> dict[str, Any]:
 def trained(name: str, mode: Mode, out: Path) -> list[dict[str, Any]]:
     """Return what each training of a variant took, and where; none where the weights are another's."""
     rows = []
-    for seed in range(mode.seeds) if not VARIANTS[name].weights else ():
+    for seed in range(mode.seeds_of(name)) if not VARIANTS[name].weights else ():
         _, report = read_variant(name, out, **budget(mode), seed=seed)
         machine = json.loads((folder_of(name, seed, out) / "hardware.json").read_text("utf-8"))
         row = {"seed": seed, "steps": report.steps, "minutes": report.minutes, "loss": report.metrics["loss"]}
@@ -227,11 +243,17 @@ def in_order(names: Sequence[str]) -> list[list[str]]:
 
 
 def compare(
-    names: Sequence[str], found: Sequence[tuple[dict[str, Any], np.ndarray | None]], mode: Mode
-) -> Any:
+    found: Mapping[str, Sequence[tuple[dict[str, Any], np.ndarray | None]]], mode: Mode
+) -> dict[str, Any]:
     """Join the seeds of every variant: its measures, its differences from the method, its drift."""
-    runs = dict(zip([(n, s) for s in range(mode.seeds) for n in names], found, strict=True))
-    means = {name: over_seeds([runs[name, seed][0] for seed in range(mode.seeds)]) for name in names}
+    names = list(found)
+    runs = {name: [scored for scored, _ in of_name] for name, of_name in found.items()}
+    means = {name: over_seeds(of_name) for name, of_name in runs.items()}
+
+    def pair(first: str, second: str) -> dict[str, Any]:
+        both = min(len(runs[first]), len(runs[second]))  # the seeds that both have
+        return difference(*(over_seeds(runs[name][:both]) for name in (first, second)))
+
     pairs = [(name, BASE) for name in names if name != BASE and BASE in names]
     pairs += [("ours", name) for name in names if name not in ("ours", BASE) and "ours" in names]
     pairs += [pair for pair in ALSO_COMPARED if set(pair) <= set(names)]
@@ -239,8 +261,8 @@ def compare(
     truth = np.stack([d.avatar.face for d in dyads])
     unit = np.maximum(truth.reshape(-1, truth.shape[-1]).std(0), 1e-4)
     moments = {
-        name: [moment for seed in range(mode.seeds) if (moment := runs[name, seed][1]) is not None]
-        for name in names
+        name: [moment for _, moment in of_name if moment is not None]
+        for name, of_name in found.items()
         if name in DRIFTING
     }
     return {
@@ -248,11 +270,11 @@ def compare(
             n: {
                 "intervals": intervals(mean),
                 "numbers": mean["numbers"],
-                "seeds": of_seeds([runs[n, seed][0] for seed in range(mode.seeds)]),
+                "seeds": of_seeds(runs[n]),
             }
             for n, mean in means.items()
         },
-        "differences": {f"{a} minus {b}": difference(means[a], means[b]) for a, b in pairs},
+        "differences": {f"{a} minus {b}": pair(a, b) for a, b in pairs},
         "drift": drifts(moments, quarters(truth), unit, mode.long_seconds) if moments else None,
     }
 
@@ -268,20 +290,19 @@ def bench(names: Sequence[str], mode: Mode, out: Path, jobs: int, kind: str) -> 
     spawned = multiprocessing.get_context("spawn")  # a forked torch may hang
     with ProcessPoolExecutor(max(1, jobs), mp_context=spawned) as pool:
         each: Callable[..., Any] = pool.map if jobs > 1 else map
-        found = []
-        for seed in range(mode.seeds):  # seed by seed: whoever stops early has whole seeds
+        found: dict[str, list[Any]] = {name: [] for name in every}
+        for seed in range(max(mode.seeds, mode.main_seeds)):  # whoever stops early has whole seeds
             for wave in waves:
-                own = [name for name in wave if not VARIANTS[name].weights]
-                runs = [(name, seed) for name in own]
-                for name, _ in zip(own, each(partial(train, mode=mode, out=out), runs), strict=True):
+                runs = mode.runs([name for name in wave if not VARIANTS[name].weights], seed)
+                for (name, _), _ in zip(runs, each(partial(train, mode=mode, out=out), runs), strict=True):
                     say(f"trained {name}, seed {seed}")
-            runs = [(name, seed) for name in every]
-            for name, result in zip(every, each(partial(judge, mode=mode, out=out), runs), strict=True):
-                found.append(result)
+            runs = mode.runs(every, seed)
+            for (name, _), one in zip(runs, each(partial(judge, mode=mode, out=out), runs), strict=True):
+                found[name].append(one)
                 say(f"judged {name}, seed {seed}")
     torch.set_num_threads(1)
     timed = {name: latency(name, mode, out) for name in every}
-    joined = compare(every, found, mode)
+    joined = compare(found, mode)
     rows = {
         name: {
             "stands_for": VARIANTS[name].stands_for,
@@ -325,7 +346,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
     parser.add_argument("--quick", action="store_true", help="a small model and a small budget")
     parser.add_argument("--smoke", action="store_true", help="a few steps of everything")
-    for name in ("steps", "seeds", "conversations", "long_conversations"):
+    for name in ("steps", "seeds", "main_seeds", "conversations", "long_conversations"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, help="instead of the mode's")
     parser.add_argument("--hours", type=float, help="of conversation to learn from, instead of the mode's")
     a = parser.parse_args(arguments)

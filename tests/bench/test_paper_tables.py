@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -89,6 +90,7 @@ def report() -> dict[str, Any]:
             f"no-user-motion minus {base}": nothing | {"contingency": interval(-0.3)},
             f"window minus {base}": nothing,
             f"block-10 minus {base}": nothing,
+            "block-10 minus window": nothing,
             f"ours minus {base}": nothing,
             "ours minus window": nothing | {"lips": interval(-0.2)},
             "ours minus no-user-motion": nothing | {"contingency": interval(0.3)},
@@ -266,3 +268,22 @@ def test_smoke_everything_runs_and_nothing_runs_twice(
     for name, found in first["variants"].items():
         assert second["variants"][name]["intervals"] == found["intervals"]
     assert "judged window" in capsys.readouterr().out
+
+
+def test_rows_of_the_main_table_may_have_more_trainings() -> None:
+    tables, pages = module("paper_tables"), module("paper_pages")
+    mode = replace(tables.SMOKE, main_seeds=3)
+    assert [mode.seeds_of(name) for name in ("ours", "self-forced")] == [3, 1]
+    assert mode.runs(["window", "block-2", "ours"], 2) == [("window", 2), ("ours", 2)]
+    assert tables.SMOKE.seeds_of("ours") == 1
+    for name in pages.MAIN:  # what a row builds on has its seeds
+        assert set(VARIANTS[name].needs) <= set(pages.MAIN)
+
+
+def test_pages_say_how_many_trainings_a_row_had(report: dict[str, Any]) -> None:
+    held, pages = module("what_held"), module("paper_pages")
+    report["settings"]["main_seeds"] = 2
+    report["variants"]["ours"]["seeds"]["contingency"] = [0.4, 0.3]
+    assert "1 seed(s), 2 for the rows of the main table" in held.page_of_claims(report)
+    assert "1 seed(s), 2 for the rows of the main table" in pages.page_of_tables(report)
+    assert verdicts(report)["Seeing the user's motion"] == "held"  # one training of two has no partner
