@@ -73,8 +73,8 @@ book: $(STAMP) $(BOOK)/.stamp  ## build the book into book/_build/html, offline,
 docs-serve: book  ## build the book and show it at http://localhost:8001
 	$(BIN)/python -m http.server 8001 --directory book/_build/html
 
-bench: $(STAMP)  ## measure this machine, write bench/results/first.json
-	$(BIN)/python bench/first.py --json bench/results/first.json
+bench: $(STAMP)  ## measure this machine, write bench/results/first.json; VIDEO=FILM of a person adds the tracker's rows
+	$(BIN)/python bench/first.py --json bench/results/first.json $(if $(VIDEO),--video $(VIDEO))
 
 clean:  ## remove environments and everything generated
 	rm -rf $(VENV) $(BOOK) out runs dist build book/_build .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Measure what the README promises: pictures, reactions, speed. Prints a table and writes JSON.
+"""Measure what the README promises of pictures and speed. Prints a table and writes JSON.
 
     python bench/first.py --json bench/results/first.json [--quick] [--video USER.mp4]
 
@@ -115,18 +115,6 @@ def simulator_row() -> Row:
     return Row("simulate", "simulator without pictures", "x real time", speed, 100, 100, True)
 
 
-def reaction_rows(path: Path) -> list[Row]:
-    """Read lips and smiles from what `avatar-lab evaluate` wrote."""
-    scores = json.loads(path.read_text("utf-8"))["scores"]
-    smile, lips = scores["reactions"]["smile"], scores["lips"]["jaw_open"]["mean"]
-    found, goal = smile["contingency"], 0.7 * smile["contingency_of_truth"]["mean"]
-    return [
-        Row("lips", "lips: jaw correlation with the truth", "r", lips, 0.80, 0.92, True),
-        Row("contingency", "smile rise, true minus shuffled user", "0-1", found["mean"], 0.0, goal, True),
-        Row("contingency_low", "... lower end of its 95 % interval", "0-1", found["low"], 0.0, 0.0, True),
-    ]
-
-
 def video_rows(avatar: al.Avatar, video: Path) -> tuple[list[Row], dict[str, Any]]:
     """Time tracking and the whole main job on a real video."""
     from avatar_lab.data.calibration import Calibrator
@@ -218,7 +206,6 @@ def main() -> None:
         found, details["video"] = video_rows(avatar, chosen.video)
         rows += found
     rows += autoencoder_rows(RESULTS / "autoencoder.json")
-    rows += reaction_rows(RESULTS / "evaluate_lab.json")
     show(rows)
     if chosen.json:
         chosen.json.parent.mkdir(parents=True, exist_ok=True)

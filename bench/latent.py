@@ -9,19 +9,25 @@ other people than the autoencoder's and the evaluation's. What the probe itself 
 with known motion on drawn pictures, and on the decoder's drawings of the same motion. Rows of `paths`:
 
     exact                    `lab`, the user's face as it is; the avatar's face as it is
+    exact, rendered          the same, drawn by the renderer and read by the probe
     exact, drawn             the same, drawn by the decoder and read by the probe
     read, not retrained      `lab`, the user read from pictures by the encoder
     latent                   `lab-latent`, the user read from pictures; the avatar's coefficients as they are
     pixels                   the same, drawn by the decoder and read by the probe: the paper's setting, whole
 
-Contingency is that of smiles: own user minus a stranger, as a share of what the true avatars do.
+Contingency, own user minus a stranger, is a share of what the true avatars do: of smiles, and of all reactions
+together, as in the paper's tables. `kept` says which share of the contingency of `exact` the whole path of pixels has,
+conversation by conversation: of `exact` as it is, and of `exact, rendered`, which the same probe has read.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +42,9 @@ from avatar_lab.clock import SystemClock
 from avatar_lab.config import AutoencoderConfig
 from avatar_lab.data.face import FACE_INDEX
 from avatar_lab.data.performance import Dyad
-from avatar_lab.metrics.controls import derangement
-from avatar_lab.metrics.reaction import REACTIONS, judge
+from avatar_lab.metrics.controls import bootstrap_ratio, derangement
+from avatar_lab.metrics.events import SHOWS
+from avatar_lab.metrics.reaction import REACTIONS, all_reactions, event_rise, judge, onsets
 from avatar_lab.metrics.report import lip_correlation
 from avatar_lab.metrics.richness import variance_ratios
 from avatar_lab.metrics.sync import correlation
@@ -57,6 +64,7 @@ PROBES = HELD_OUT_PEOPLE + 100_000  # people that only the probe has seen
 SHOWN = ("jaw_open", "pucker", "smile", "brow_raise", "blink_left", "yaw", "pitch", "gaze_yaw")
 SMILE = next(r for r in REACTIONS if r.name == "smile")
 RESULTS = Path(__file__).parent / "results" / "latent.json"
+Paths = Mapping[str, dict[str, np.ndarray]]
 
 
 def train_probe(a: Namespace) -> Reader:
@@ -81,22 +89,21 @@ def probed(reader: Reader, frames: np.ndarray) -> np.ndarray:
     return default_space().decode(torch.cat(parts).numpy()).astype(np.float32)
 
 
-def drawn(face: np.ndarray, who: int) -> np.ndarray:
-    """Draw a track with the decoder, as a person nobody was trained on."""
-    return NeuralPicture(*lab_autoencoder(), character=HELD_OUT_PEOPLE + 500 + who).draw_track(face)
+def seen(person: tuple[int, Dyad]) -> np.ndarray:
+    """Return a user as the encoder reads them from pictures of somebody nobody was trained on."""
+    torch.set_num_threads(1)
+    (who, dyad), (autoencoder, space) = person, lab_autoencoder()
+    frames = make_picture("puppet", HELD_OUT_PEOPLE + who, 64).draw_track(dyad.user.face)
+    return read_track(autoencoder, space, frames)
 
 
-def seen(dyads: Sequence[Dyad]) -> np.ndarray:
-    """Return the users as the encoder reads them from pictures of people nobody was trained on."""
-    autoencoder, space = lab_autoencoder()
-    return np.stack(
-        [
-            read_track(
-                autoencoder, space, make_picture("puppet", HELD_OUT_PEOPLE + who, 64).draw_track(d.user.face)
-            )
-            for who, d in enumerate(dyads)
-        ]
-    )
+def by_pixels(job: tuple[int, np.ndarray], probe: Reader, decoder: bool) -> np.ndarray:
+    """Draw a track as somebody nobody was trained on, by decoder or renderer, and read it from the drawings."""
+    torch.set_num_threads(1)
+    who, face = job
+    character = HELD_OUT_PEOPLE + 500 + who
+    picture = NeuralPicture(*lab_autoencoder(), character=character) if decoder else None
+    return probed(probe, (picture or make_picture("puppet", character, 64)).draw_track(face))
 
 
 def both(avatar: Avatar, users: np.ndarray, heard: np.ndarray, said: np.ndarray) -> dict[str, np.ndarray]:
@@ -105,14 +112,6 @@ def both(avatar: Avatar, users: np.ndarray, heard: np.ndarray, said: np.ndarray)
     return {
         name: stream_faces(avatar, users[who], heard[who], said, seed=0)
         for name, who in (("true_user", np.arange(len(users))), ("shuffled_user", other))
-    }
-
-
-def by_pixels(tracks: dict[str, np.ndarray], probe: Reader) -> dict[str, np.ndarray]:
-    """Draw tracks and read them from the drawings."""
-    return {
-        name: np.stack([probed(probe, drawn(face, who)) for who, face in enumerate(faces)])
-        for name, faces in tracks.items()
     }
 
 
@@ -125,64 +124,91 @@ def scores(tracks: dict[str, np.ndarray], truth: np.ndarray, dyads: Sequence[Dya
         "lips": {name: asdict(score) for name, score in lips.items() if score},
         "contingency": found and found["contingency"],
         "share_of_truth": found and found["share_of_truth"],
+        "all_reactions": ratio(*all_reactions(tracks, truth, dyads)),
         "variance_ratio": {n: r.mean for n, r in variance_ratios(tracks["true_user"], truth).items()},
     }
 
 
-def ceiling(probe: Reader, truth: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return how well the probe reads known motion: from drawings of the renderer, and of the decoder."""
-    by_renderer = np.stack(
-        [
-            probed(probe, make_picture("puppet", HELD_OUT_PEOPLE + 500 + who, 64).draw_track(face))
-            for who, face in enumerate(truth)
-        ]
-    )
-    by_decoder = by_pixels({"truth": truth}, probe)["truth"]
+def ratio(above: np.ndarray, below: np.ndarray) -> dict[str, Any] | None:
+    """Return a ratio of sums with its interval; None where nothing is below."""
+    return asdict(bootstrap_ratio(above, below)) if below.any() else None
 
-    def mean(read: np.ndarray, name: str) -> float:
-        column = FACE_INDEX[name]
-        found = [correlation(a[:, column], b[:, column]) for a, b in zip(read, truth, strict=True)]
-        return float(np.nanmean(found))
 
+def smiles(tracks: dict[str, np.ndarray], dyads: Sequence[Dyad]) -> np.ndarray:
+    """Return how much more each conversation's avatar smiles after its own user than after a stranger."""
+    show = SHOWS[SMILE.name]
+
+    def rises(faces: np.ndarray) -> np.ndarray:
+        starts = [onsets(d.events, SMILE.causes) for d in dyads]
+        every = [event_rise(show(f), at, SMILE.after) for f, at in zip(faces, starts, strict=True)]
+        return np.array([one.sum() for one in every])
+
+    return rises(tracks["true_user"]) - rises(tracks["shuffled_user"])
+
+
+def kept(paths: Paths, truth: np.ndarray, dyads: Sequence[Dyad]) -> dict[str, dict[str, Any]]:
+    """Return which share of the exact path's contingency is left in pixels, with intervals."""
+    gains = {
+        name: (smiles(paths[name], dyads), all_reactions(paths[name], truth, dyads)[0]) for name in paths
+    }
     return {
-        "drawn": {name: mean(by_renderer, name) for name in SHOWN},
-        "decoded": {name: mean(by_decoder, name) for name in SHOWN},
+        of: {
+            what: ratio(gains["pixels"][i], gains[of][i])
+            for i, what in enumerate(("smiles", "all reactions"))
+        }
+        for of in ("exact", "exact, rendered")
     }
 
 
-def measure(a: Namespace) -> dict[str, Any]:
-    """Run everything."""
+def correlations(read: np.ndarray, known: np.ndarray) -> dict[str, float]:
+    """Return how well known motion was read, parameter by parameter."""
+
+    def mean(column: int) -> float:
+        return float(
+            np.nanmean([correlation(a[:, column], b[:, column]) for a, b in zip(read, known, strict=True)])
+        )
+
+    return {name: mean(FACE_INDEX[name]) for name in SHOWN}
+
+
+def measure(a: Namespace, each: Callable[..., Iterable[np.ndarray]]) -> dict[str, Any]:
+    """Run everything; `each` is `map`, here or in processes."""
     clock = SystemClock()
     began = clock.now()
     dyads = list(conversations(a.dyads * a.seconds / 3600, HELD_OUT_SEED, "test", a.seconds))
     users, heard, said, truth = stack_dyads(dyads)
-    probe, read = train_probe(a), seen(dyads)
+    probe, read = train_probe(a), np.stack(list(each(seen, enumerate(dyads))))
+
+    def from_pixels(tracks: np.ndarray, decoder: bool) -> np.ndarray:
+        return np.stack(list(each(partial(by_pixels, probe=probe, decoder=decoder), enumerate(tracks))))
+
+    def all_from_pixels(tracks: dict[str, np.ndarray], decoder: bool) -> dict[str, np.ndarray]:
+        return {who: from_pixels(track, decoder) for who, track in tracks.items()}
+
     lab = al.load("lab", device="cpu")
     latent = al.load("lab-latent" if a.weights is None else "lab", device="cpu", checkpoint=a.weights)
     exact, own = both(lab, users, heard, said), both(latent, read, heard, said)
     paths = {
         "exact": exact,
-        "exact, drawn": by_pixels(exact, probe),
+        "exact, rendered": all_from_pixels(exact, decoder=False),
+        "exact, drawn": all_from_pixels(exact, decoder=True),
         "read, not retrained": both(lab, read, heard, said),
         "latent": own,
-        "pixels": by_pixels(own, probe),
+        "pixels": all_from_pixels(own, decoder=True),
     }
-    rows = {name: scores(tracks, truth, dyads) for name, tracks in paths.items()}
-    whole = rows["exact"]["contingency"]
-    kept = rows["pixels"]["contingency"]["mean"] / whole["mean"] if whole and whole["mean"] else None
+    ceiling = {
+        "drawn": correlations(from_pixels(truth, decoder=False), truth),
+        "decoded": correlations(from_pixels(truth, decoder=True), truth),
+    }
     return {
         "hardware": hardware("cpu"),
         "dyads": len(dyads),
         "seconds": a.seconds,
         "minutes": round((clock.now() - began) / 60, 1),
-        "encoder": {
-            name: float(np.nanmean([correlation(r[:, c], u[:, c]) for r, u in zip(read, users, strict=True)]))
-            for name in SHOWN
-            for c in [FACE_INDEX[name]]
-        },
-        "probe": ceiling(probe, truth),
-        "paths": rows,
-        "contingency_kept": kept,
+        "encoder": correlations(read, users),
+        "probe": ceiling,
+        "paths": {name: scores(tracks, truth, dyads) for name, tracks in paths.items()},
+        "kept": kept(paths, truth, dyads),
     }
 
 
@@ -194,14 +220,19 @@ def main() -> None:
     parser.add_argument("--probe", type=Path, required=True, help="folder of the probe's training; resumes")
     parser.add_argument("--people", type=int, default=400, help="that the probe learns from")
     parser.add_argument("--probe-steps", type=int, default=4000)
-    parser.add_argument("--dyads", type=int, default=16)
-    parser.add_argument("--seconds", type=float, default=40.0)
+    parser.add_argument("--dyads", type=int, default=24)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument(
+        "--jobs", type=int, default=2, help="processes that draw and read, of one thread each"
+    )
     parser.add_argument("--smoke", action="store_true", help="does everything run? The figures mean nothing")
     a = parser.parse_args()
     if a.smoke:
         a.people, a.probe_steps, a.dyads, a.seconds = 4, 3, 2, 8.0
     torch.set_num_threads(1)
-    emit(measure(a), a.json or (None if a.smoke else RESULTS))
+    with ProcessPoolExecutor(a.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        found = measure(a, pool.map)
+    emit(found, a.json or (None if a.smoke else RESULTS))
 
 
 if __name__ == "__main__":
