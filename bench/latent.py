@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 import torch
 from emit import arguments_of, emit
+from paper_scores import ratio, smiles
 
 import avatar_lab as al
 from avatar_lab.cli.evaluate import HELD_OUT_SEED
@@ -42,9 +43,8 @@ from avatar_lab.clock import SystemClock
 from avatar_lab.config import AutoencoderConfig
 from avatar_lab.data.face import FACE_INDEX
 from avatar_lab.data.performance import Dyad
-from avatar_lab.metrics.controls import bootstrap_ratio, derangement
-from avatar_lab.metrics.events import SHOWS
-from avatar_lab.metrics.reaction import REACTIONS, all_reactions, event_rise, judge, onsets
+from avatar_lab.metrics.controls import derangement
+from avatar_lab.metrics.reaction import REACTIONS, all_reactions, judge
 from avatar_lab.metrics.report import lip_correlation
 from avatar_lab.metrics.richness import variance_ratios
 from avatar_lab.metrics.sync import correlation
@@ -129,27 +129,16 @@ def scores(tracks: dict[str, np.ndarray], truth: np.ndarray, dyads: Sequence[Dya
     }
 
 
-def ratio(above: np.ndarray, below: np.ndarray) -> dict[str, Any] | None:
-    """Return a ratio of sums with its interval; None where nothing is below."""
-    return asdict(bootstrap_ratio(above, below)) if below.any() else None
-
-
-def smiles(tracks: dict[str, np.ndarray], dyads: Sequence[Dyad]) -> np.ndarray:
+def gain_of_smiles(tracks: dict[str, np.ndarray], dyads: Sequence[Dyad]) -> np.ndarray:
     """Return how much more each conversation's avatar smiles after its own user than after a stranger."""
-    show = SHOWS[SMILE.name]
-
-    def rises(faces: np.ndarray) -> np.ndarray:
-        starts = [onsets(d.events, SMILE.causes) for d in dyads]
-        every = [event_rise(show(f), at, SMILE.after) for f, at in zip(faces, starts, strict=True)]
-        return np.array([one.sum() for one in every])
-
-    return rises(tracks["true_user"]) - rises(tracks["shuffled_user"])
+    return smiles(tracks["true_user"], dyads)[0] - smiles(tracks["shuffled_user"], dyads)[0]
 
 
 def kept(paths: Paths, truth: np.ndarray, dyads: Sequence[Dyad]) -> dict[str, dict[str, Any]]:
     """Return which share of the exact path's contingency is left in pixels, with intervals."""
     gains = {
-        name: (smiles(paths[name], dyads), all_reactions(paths[name], truth, dyads)[0]) for name in paths
+        name: (gain_of_smiles(paths[name], dyads), all_reactions(paths[name], truth, dyads)[0])
+        for name in paths
     }
     return {
         of: {

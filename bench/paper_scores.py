@@ -53,8 +53,8 @@ def scores(
             ]
         ),
         "jerk": (_jerk(made / unit), _jerk(truth / unit)),
-        **{f"rise of smiles, {USERS[who]}": _smiles(faces, dyads) for who, faces in tracks.items()},
-        "rise of smiles, truth": _smiles(truth, dyads),
+        **{f"rise of smiles, {USERS[who]}": smiles(faces, dyads) for who, faces in tracks.items()},
+        "rise of smiles, truth": smiles(truth, dyads),
     }
     numbers: dict[str, float] = {"seams": float(np.mean([seam_ratio(space.encode(t), block) for t in made]))}
     everything = np.ones_like(talking)
@@ -101,7 +101,7 @@ def _distance(made: np.ndarray, truth: np.ndarray) -> float:
     return frechet(made[::every], truth[::every]) if len(truth) > 1 else float("nan")
 
 
-def _smiles(faces: np.ndarray, dyads: Sequence[Dyad]) -> Pair:
+def smiles(faces: np.ndarray, dyads: Sequence[Dyad]) -> Pair:
     """Return per conversation the sum of the rises after the user's smiles, and their number."""
     smile = REACTIONS[0]
     rises = [
@@ -123,7 +123,7 @@ def over_seeds(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def intervals(mean: Mapping[str, Any]) -> dict[str, Any]:
     """Return every measure of one variant with its interval; None where no conversation can tell."""
-    return {name: _ratio(*pair) for name, pair in mean["pairs"].items()}
+    return {name: ratio(*pair) for name, pair in mean["pairs"].items()}
 
 
 def of_seeds(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
@@ -135,7 +135,8 @@ def of_seeds(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
     } | {name: [run["numbers"][name] for run in runs] for name in runs[0]["numbers"]}
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> dict[str, Any] | None:
+def ratio(above: np.ndarray, below: np.ndarray) -> dict[str, Any] | None:
+    """Return a ratio of sums over conversations with its interval; None where nothing is below."""
     return asdict(bootstrap_ratio(above, below)) if below.any() and below.sum() > 0 else None
 
 
@@ -145,7 +146,7 @@ def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str,
     for name in COMPARED:
         (a, below), (b, other) = (run["pairs"][name] for run in (first, second))
         known = (below > 0) & (other > 0) if name == "lips" else below != 0
-        found[name] = _ratio((a - b)[known], below[known]) if known.any() else None
+        found[name] = ratio((a - b)[known], below[known]) if known.any() else None
     for part in PARTS:
         (a, below), (b, _) = (run["pairs"][f"variance {part}"] for run in (first, second))
 
@@ -220,10 +221,10 @@ def drifts(
             "moved": asdict(resampled(lambda drawn, own=own: float(own[drawn].mean() ** 0.5), count)),
             "shared": asdict(resampled(partial(shared_drift, runs, unit), count)),
             "variance": asdict(resampled(partial(livelier, runs, unit), count)),
-            "drift": _ratio(drift, every),
+            "drift": ratio(drift, every),
         }
         for other, share in RIVALS.items():
             if other in moments and name not in (other, "truth"):
                 excess = drift - share * (squared(moments[other]) - real)
-                rows[name][f"drift minus {share:g} of {other}"] = _ratio(excess, every)
+                rows[name][f"drift minus {share:g} of {other}"] = ratio(excess, every)
     return {"conversations": count, "seconds": seconds, "rows": rows}

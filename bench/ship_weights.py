@@ -98,6 +98,8 @@ def main() -> None:
     folder = LATENT.replace("-", "_") if latent else meta["config"]["name"]
     target = WEIGHTS_DIR / folder / (FAST_FILE if fast else GENERATOR_FILE)
     if chosen.weights.resolve() == target.resolve():
+        if chosen.scores is None:
+            parser.error("these weights are shipped already; give --scores FILE to renew their metrics")
         record_in_manifest(target, verify(target) | {"metrics": scores_of(chosen.scores, meta)})
         return
     avatar = read(chosen.weights)

@@ -191,7 +191,8 @@ plt.show()
 # %% [markdown]
 # ## What does a direction mean?
 #
-# The coefficients of `lab` are the eighteen face parameters, whitened: no two say the same, and none is blown up: those that move have unit spread.
+# The coefficients of `lab` are the eighteen face parameters, whitened: no two say the same, and those that move have about
+# unit spread.
 # **Predict first:** drag a direction to its ends. Will one thing move, or several? Will the same thing move on both people?
 
 # %%

@@ -235,8 +235,8 @@ for i, j in ((5, 2), (105, 102), (5, 3)):
 # ## A network that begins by doing nothing
 #
 # The noise level enters through *adaLN-zero*: it makes a shift $h$, a scale $s$ and a gate $g$ for every layer, from a network
-# whose last layer is zero. With a gate of zero, self-attention and the layers behind it add nothing (the look at the
-# conditions has no gate). The output layer is zero as well: the answer is exactly zero. (LN is a layer norm.)
+# whose last layer is zero. With a gate of zero, self-attention and the MLP add nothing (the look at the conditions has
+# no gate). The output layer is zero as well: the answer is exactly zero. (LN is a layer norm.)
 #
 # $$x \leftarrow x + g(\sigma) \cdot \text{Attention}\big((1 + s(\sigma))\,\text{LN}(x) + h(\sigma)\big)$$
 

@@ -287,3 +287,28 @@ def test_pages_say_how_many_trainings_a_row_had(report: dict[str, Any]) -> None:
     assert "1 seed(s), 2 for the rows of the main table" in held.page_of_claims(report)
     assert "1 seed(s), 2 for the rows of the main table" in pages.page_of_tables(report)
     assert verdicts(report)["Seeing the user's motion"] == "held"  # one training of two has no partner
+
+
+def test_numbers_are_compared_from_the_trainings_that_all_have(report: dict[str, Any]) -> None:
+    report["variants"]["block-25"] = row("block-25", 1000.0, 0.4, 1.0)
+    for name, values in (("no-preference", [4.0, 1.0]), ("block-10", [3.0]), ("block-25", [2.0])):
+        report["variants"][name]["seeds"] |= {"fd expression": values, "fd pose": values}
+    assert verdicts(report)["Longer blocks buy qualit"] == "held"  # the mean of both, 2.5, would not be
+    report["variants"]["block-10"]["seeds"]["fd pose"] = [None]
+    assert verdicts(report)["Longer blocks buy qualit"] == "not measured"
+
+
+def test_rows_are_compared_from_the_trainings_that_both_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, tables = module("paper_scores"), module("paper_tables")
+    monkeypatch.setattr(tables, "DRIFTING", ())
+    from avatar_lab.motion.space import default_space
+
+    dyads = list(conversations(2 * 30 / 3600, 900, "test", 30))
+    truth = np.stack([d.avatar.face for d in dyads])
+    perfect = {"true_user": truth, "shuffled_user": truth[::-1]}
+    still = {who: np.repeat(truth[:, :1], truth.shape[1], axis=1) for who in perfect}
+    good, dead = ((scores.scores(t, truth, dyads, default_space(), 5), None) for t in (perfect, still))
+    joined = tables.compare({"ours": [good, dead], "block-2": [good]}, tables.SMOKE)
+    assert joined["differences"]["ours minus block-2"]["contingency"]["mean"] == pytest.approx(0.0)
+    assert joined["measures"]["ours"]["intervals"]["contingency"]["mean"] == pytest.approx(0.5)
+    assert joined["measures"]["ours"]["seeds"]["contingency"] == pytest.approx([1.0, 0.0])
