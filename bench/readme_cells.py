@@ -27,8 +27,10 @@ def row(*cells: object) -> str:
 def machine_of(result: dict[str, Any]) -> str:
     """Name the machine a result came from."""
     machine = result["hardware"]
+    speed = f", yardstick {machine['yardstick_ms']:.1f} ms" if "yardstick_ms" in machine else ""
     return (
-        f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']} on {machine['device']}"
+        f"{machine['processor']}, {machine['cores']} cores{speed}, "
+        f"torch {machine['torch']} on {machine['device']}"
     )
 
 

@@ -135,10 +135,12 @@ def live_table() -> str:
         verdict = ("yes" if reached else "**missed**") if floor else ""
         lines.append(row(what, measured, floor, aim, verdict))
     machine, seen = found["hardware"], ", ".join(filter(None, found["block"]["quality_seen"]))
+    alone = sorted(part["picture_ms_before"] for part in found.values() if "picture_ms_before" in part)
     said = (
         f"JupyterLab, kernel, face tracker and headless Chromium {machine['browser']} with software rendering share "
         f"one machine ({machine_of(found)}); a {machine['film']} on the fake camera; "
         f"{found['block']['seconds'] / 60:.0f} minutes in block mode, {found['pyramid']['seconds'] / 60:.0f} as a "
-        f"pyramid. Degraded meanwhile: {seen or 'nothing'}."
+        f"pyramid. Degraded meanwhile: {seen or 'nothing'}. Before the parts began, a picture of the avatar took "
+        f"{alone[0]:.1f} to {alone[-1]:.1f} ms."
     )
     return "\n".join([*lines, "", textwrap.fill(said, 118)])

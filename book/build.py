@@ -17,16 +17,14 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from tempfile import mkdtemp
 
 import nbformat
 import pages
-from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError
-from nbformat import NotebookNode
-from traitlets.config import Config
 
 BOOK = Path(__file__).resolve().parent
+sys.path.append(str(BOOK.parent / "bench"))
+from run_notebook import run  # noqa: E402
+
 SOLUTIONS = BOOK.parent / "notebooks" / "solutions"
 SOURCE, PAGES, HTML = (
     BOOK / "_build" / "source",
@@ -35,7 +33,6 @@ SOURCE, PAGES, HTML = (
 )
 WIDGET = "application/vnd.jupyter.widget-view+json"
 CELL_SECONDS = 100 if os.environ.get("AVATAR_LAB_FAST") == "1" else 600  # chapter 06 streams for minutes
-ATTEMPTS = 3
 WORKERS = min(2, os.cpu_count() or 1)  # kernels at once
 # What a browser would fetch by itself when the page opens; links that a reader may click are fine.
 FETCHED = re.compile(
@@ -45,41 +42,9 @@ FETCHED = re.compile(
 )
 
 
-def run(path: Path) -> NotebookNode:
-    """Run one notebook in a fresh kernel.
-
-    On busy machines a kernel's last reply sometimes never reaches the client: the kernel is idle, the client waits.
-    A cell that takes too long therefore starts the notebook again, a few times, before it counts as a failure.
-    """
-    for attempt in range(1, ATTEMPTS + 1):
-        notebook, sockets = nbformat.read(path, as_version=4), mkdtemp()
-        folder = {"metadata": {"path": str(path.parent)}}
-        client = NotebookClient(
-            notebook,
-            timeout=CELL_SECONDS,
-            kernel_name="python3",
-            resources=folder,
-            coalesce_streams=True,  # a table that is printed slowly stays one table
-            # Sockets of its own: two kernels that start at once may pick the same port.
-            config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"}),
-        )
-        try:
-            client.execute()
-            return notebook
-        except CellTimeoutError:
-            print(
-                f"{path.name}: no answer within {CELL_SECONDS} s, attempt {attempt} of {ATTEMPTS}", flush=True
-            )
-            if attempt == ATTEMPTS:
-                raise
-        finally:
-            shutil.rmtree(sockets, ignore_errors=True)
-    raise AssertionError("unreachable")
-
-
 def execute(path: Path, target: Path) -> None:
     """Run one notebook and write it with its outputs, widget views removed."""
-    notebook = run(path)
+    notebook = run(path, CELL_SECONDS).notebook
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

@@ -167,10 +167,12 @@ for name, value in (("colour", "blue"), ("nfe", 99)):
         print(type(error).__name__, "-", error)
 
 # %% [markdown]
-# When you are done, end the session: camera off, threads gone.
+# When you are done, press *Stop*, or end the session from here: camera off, threads gone. The widget above stays, and can
+# start another.
 
 # %%
-live.close()
+live.stop()
+print("a session is running:", live.running)
 
 # %% [markdown]
 # ## Into the library
