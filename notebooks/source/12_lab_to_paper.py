@@ -218,7 +218,8 @@ interactive(
 #
 # ```
 # avatar-lab import-published FOLDER --out published.safetensors
-# avatar-lab react USER.mp4 --preset paper --checkpoint published.safetensors --portrait FACE.jpg --speech VOICE.wav
+# avatar-lab react USER.mp4 --preset paper --checkpoint published.safetensors \
+#     --portrait FACE.jpg --speech VOICE.wav
 # ```
 #
 # Without them:
