@@ -56,7 +56,7 @@ def cloth_ramp(colour: RGB) -> UInt8[np.ndarray, "256 1 3"]:
 
 def ramp_colour(ramp: np.ndarray, level: float) -> tuple[float, float, float]:
     """Return one colour of a ramp."""
-    r, g, b = ramp[int(np.clip(level, 0, 1) * 255), 0]
+    r, g, b = ramp[int(min(max(level, 0), 1) * 255), 0].tolist()
     return (float(r), float(g), float(b))
 
 
