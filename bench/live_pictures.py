@@ -1,6 +1,6 @@
 """Picture the live widget as JupyterLab shows it, in both themes, with the recorded user.
 
-python bench/live_pictures.py        # writes book/images/live_light.png and book/images/live_dark.png
+python bench/live_pictures.py        # writes book/images/live_light.webp and book/images/live_dark.webp
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 from live import CELL, load_harness
 
 IMAGES = Path(__file__).parents[1] / "book" / "images"
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+QUALITY = 88
 SECONDS = 30.0  # until the charts are full
 
 
@@ -29,7 +32,9 @@ def main() -> None:
                 page.run()
                 page.start("sample")
                 time.sleep(SECONDS)
-                page.tab.locator(".avl").screenshot(path=str(IMAGES / f"live_{short}.png"))
+                shot = np.frombuffer(page.tab.locator(".avl").screenshot(), np.uint8)
+                picture = cv2.imdecode(shot, cv2.IMREAD_COLOR)
+                cv2.imwrite(str(IMAGES / f"live_{short}.webp"), picture, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
                 page.stop()
                 page.shut_kernel()
                 page.close()

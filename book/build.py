@@ -47,10 +47,8 @@ def execute(path: Path, target: Path) -> None:
     notebook = run(path, CELL_SECONDS).notebook
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = cell.source.replace(
-                "](../book/images/", "](../images/"
-            )  # where the book keeps them
+        if cell.pop("attachments", None):  # the book has these pictures itself
+            cell.source = cell.source.replace("](attachment:", "](../images/")
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
     nbformat.write(notebook, target)

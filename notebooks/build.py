@@ -8,7 +8,8 @@ One source (py:percent, valid Python) makes two notebooks, both without outputs:
   notebook; the solution keeps only what comes after it, for hints are of no use there;
 - `{{timing}}` becomes a line with the minutes of reading, running and exercises, from book/timings.json (written by
   bench/notebooks.py). A source without that mark gets the line at the end of its first Markdown cell. Without the
-  file, or without the notebook in it, there is no line: nothing is guessed.
+  file, or without the notebook in it, there is no line: nothing is guessed;
+- a picture of book/images is packed into the cell that shows it, so that a notebook needs no file beside it.
 
 `python notebooks/build.py` writes; `--check` writes nothing and fails when a notebook differs from its source.
 """
@@ -16,7 +17,9 @@ One source (py:percent, valid Python) makes two notebooks, both without outputs:
 from __future__ import annotations
 
 import argparse
+import base64
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,7 @@ HERE = Path(__file__).resolve().parent
 SOLUTION, LEARNER, END = "# solution >>>", "# learner >>>", "# <<<"
 PLACEHOLDER, TIMING = "{{solution}}", "{{timing}}"
 TIMINGS = HERE.parent / "book" / "timings.json"
+PICTURE = re.compile(r"\]\((?:\.\./)+book/images/(\w+\.(\w+))\)")
 KERNEL = {
     "display_name": "Python 3 (ipykernel)",
     "language": "python",
@@ -106,6 +110,33 @@ def with_timing(text: str, line: str, first: bool) -> str:
     return f"{text}\n\n{line}" if first and line else text
 
 
+def packed(text: str) -> tuple[str, dict[str, dict[str, str]]]:
+    """Return a Markdown cell whose pictures are its own attachments, and these."""
+    pictures = {
+        name: {
+            f"image/{kind}": base64.b64encode(
+                (HERE.parent / "book" / "images" / name).read_bytes()
+            ).decode()
+        }
+        for name, kind in PICTURE.findall(text)
+    }
+    return PICTURE.sub(r"](attachment:\1)", text), pictures
+
+
+def made(
+    cell: nbformat.NotebookNode, text: str, name: str
+) -> nbformat.NotebookNode:
+    """Return a cell of a notebook from a cell of its source."""
+    tags = {k: v for k, v in cell.metadata.items() if k == "tags"}
+    if cell.cell_type == "code":
+        return nbformat.v4.new_code_cell(text, metadata=tags, id=name)
+    text, pictures = packed(text)
+    new = nbformat.v4.new_markdown_cell(text, metadata=tags, id=name)
+    if pictures:
+        new.attachments = pictures
+    return new
+
+
 def build(
     path: Path, report: dict[str, Any] | None = None
 ) -> dict[str, nbformat.NotebookNode]:
@@ -132,22 +163,10 @@ def build(
                 "learner": cell.source.replace(PLACEHOLDER, folded(last)),
                 "solution": cell.source.split(PLACEHOLDER)[-1].strip("\n"),
             }
-        make = (
-            nbformat.v4.new_code_cell
-            if cell.cell_type == "code"
-            else nbformat.v4.new_markdown_cell
-        )
         for kind, text in texts.items():
             if text:
-                tags = {k: v for k, v in cell.metadata.items() if k == "tags"}
-                number = len(cells[kind])
-                cells[kind].append(
-                    make(
-                        text,
-                        metadata=tags,
-                        id=f"{path.stem[:2]}-{kind}-{number:02d}",
-                    )
-                )
+                name = f"{path.stem[:2]}-{kind}-{len(cells[kind]):02d}"
+                cells[kind].append(made(cell, text, name))
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     return {
         kind: nbformat.v4.new_notebook(cells=body, metadata=metadata)

@@ -266,8 +266,8 @@ class Session:
         """Make a piece and send it with its first pictures: they need not wait for the last ones."""
         meter, frames = self._move_meter, self._mover.frames
         nfe, every, quality = self._degrade.level
-        if self._threads:  # after a stall, picture and wish come together
-            self._track.catch_up(self._came - STALE_MS, CATCH_UP_S)
+        if self._threads:  # after a stall, picture and wish come together; a mirror has nothing to say twice
+            self._track.catch_up(self._came - STALE_MS if frames > 1 else self._captured + 1, CATCH_UP_S)
         began = self._clock.now()
         rows, captured = self._track.newest(frames)
         heard = self._sound.take(frames * SAMPLES_PER_FRAME)

@@ -52,7 +52,7 @@ live = LiveAvatar(character=3)
 live
 
 # %% [markdown]
-# ![The widget: left the drawn twin of the user, right the avatar, below the latency](../book/images/live_light.png)
+# ![The widget: left the drawn twin of the user, right the avatar, below the latency](../../book/images/live_light.webp)
 #
 # **You should see** your *twin* on the left: eighteen numbers a picture, all that the avatar knows of your face. On the
 # right the avatar. The bar chart is the way of one picture of yours, from the camera to the first picture that could depend

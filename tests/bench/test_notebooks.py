@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -91,6 +93,31 @@ def test_the_file_decides_and_twice_is_the_same(
     assert LINE in once
     timings.write_text(json.dumps({**REPORT, "fast": True}), "utf-8")
     assert build.timings() == {}, "shortened runs do not count"
+
+
+def test_pictures_are_in_the_notebook(build: ModuleType, tmp_path: Path) -> None:
+    shown = SOURCE.replace("# Words.", "# ![The widget](../../book/images/live_light.webp)")
+    path = tmp_path / "07_x.py"
+    path.write_text(shown, "utf-8")
+    for notebook in build.build(path, {}).values():
+        nbformat.validate(notebook)
+        cell = notebook.cells[0]
+        assert "](attachment:live_light.webp)" in cell.source
+        packed = base64.b64decode(cell.attachments["live_light.webp"]["image/webp"])
+        assert packed == (ROOT / "book" / "images" / "live_light.webp").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "notebooks" / "solutions").glob("*.ipynb")],
+    ids=lambda path: f"{path.parent.name}/{path.stem}",
+)
+def test_a_notebook_needs_no_file_beside_it(path: Path) -> None:
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            links = re.findall(r"!\[[^]]*\]\(([^)]*)\)", cell.source)
+            packed = [f"attachment:{name}" for name in cell.get("attachments", {})]
+            assert links == packed
 
 
 def test_reading_and_exercises_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

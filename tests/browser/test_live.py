@@ -102,7 +102,12 @@ def test_controls_act_without_a_restart(open_page: Any, wait_for: Any) -> None:
     page.tab.select_option(".avl select", "block")
     page.tab.click(".avl-tool:has-text('Mute')")
     stream(page, wait_for, 2)
-    assert page.tab.locator(".avl-message").get_attribute("data-level") != "error"
+    notice, stage = page.tab.locator(".avl-message"), page.tab.locator(".avl-stage")
+    assert notice.get_attribute("data-level") != "error"
+    page.execute("w._desk.keeper.emit({'type': 'notice', 'level': 'info', 'text': 'Look here'})")
+    wait_for(lambda: notice.inner_text() == "Look here", "a notice was not shown")
+    told, seen = notice.bounding_box(), stage.bounding_box()
+    assert seen["y"] <= told["y"] <= seen["y"] + seen["height"] / 2, "over the pictures, where people look"
     page.stop()
 
 

@@ -122,6 +122,7 @@ class Player {
 
   /** How much must be left to play when the next block is asked for. */
   lead() {
+    if (this.block_ms <= FRAME_MS) return FRAME_MS; // a mirror has no voice that could tear: what waits is only late
     const usual = this.taken.at(0.8);
     return clamp((Number.isFinite(usual) ? usual : 120) + this.margin, 45, 1500);
   }

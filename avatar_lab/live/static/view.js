@@ -120,6 +120,7 @@ function buildStage(part) {
   part.say_go = make("button", { type: "submit", class: "avl-go", "aria-label": "Say it" }, icon("send"));
   part.wav = make("button", { type: "button", class: "avl-plain", title: "Let the avatar speak a sound file" }, icon("wave"), make("span", {}, "Sound file"));
   part.wav_input = make("input", { type: "file", accept: "audio/*,.wav", class: "avl-hidden", tabindex: "-1", "aria-hidden": "true" });
+  part.notice = make("p", { class: "avl-message", role: "status", "aria-live": "polite" });
   part.say_form = make("form", { class: "avl-say" }, part.say, part.say_go, part.wav, part.wav_input);
   return make(
     "div",
@@ -137,6 +138,7 @@ function buildStage(part) {
       make("div", { class: "avl-frame" }, part.avatar, badge(), part.turn, part.quality),
     ),
     part.say_form,
+    part.notice,
   );
 }
 
@@ -220,6 +222,5 @@ function buildGlass(part) {
 function buildFoot(part) {
   part.bytes = make("span", {}, "0 kB to your kernel");
   part.stored = make("span", {}, "nothing stored");
-  part.notice = make("span", { class: "avl-message", role: "status", "aria-live": "polite" });
-  return make("div", { class: "avl-foot" }, make("span", { class: "avl-bytes" }, part.bytes, " · ", part.stored), part.notice);
+  return make("div", { class: "avl-foot" }, make("span", { class: "avl-bytes" }, part.bytes, " · ", part.stored));
 }
