@@ -34,6 +34,7 @@ def main() -> None:
                 time.sleep(SECONDS)
                 shot = np.frombuffer(page.tab.locator(".avl").screenshot(), np.uint8)
                 picture = cv2.imdecode(shot, cv2.IMREAD_COLOR)
+                assert picture is not None, "a screenshot is a PNG"
                 cv2.imwrite(str(IMAGES / f"live_{short}.webp"), picture, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
                 page.stop()
                 page.shut_kernel()
