@@ -32,10 +32,21 @@ def test_without_cpuinfo_there_is_still_a_name(tmp_path: Path, monkeypatch: pyte
     assert hardware.processor()
 
 
-def test_yardstick_is_the_best_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = iter([0.0, 0.009, 1.0, 1.004, 2.0, 2.006])
-    monkeypatch.setattr(hardware.time, "perf_counter", lambda: next(ticks))
-    assert hardware.yardstick_ms(rounds=3) == 4.0
+class Ticks:
+    """A clock that was wound up."""
+
+    def __init__(self, *times: float) -> None:
+        self._times = iter(times)
+
+    def now(self) -> float:
+        return next(self._times)
+
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError("nobody waits here")
+
+
+def test_yardstick_is_the_best_round() -> None:
+    assert hardware.yardstick_ms(3, Ticks(0.0, 0.009, 1.0, 1.004, 2.0, 2.006)) == 4.0
 
 
 def test_hardware_is_plain() -> None:
