@@ -31,7 +31,19 @@ const model = {{ get: (name) => data[name], set: (name, value) => {{ data[name] 
   on() {{}}, off() {{}}, send() {{}}, save_changes() {{}} }};
 const url = URL.createObjectURL(new Blob([source], {{ type: "text/javascript" }}));
 const figure = (await import(url)).default;
-for (const el of document.querySelectorAll('[data-figure="{key}"]:empty')) figure.render({{ model, el }});
+const show = (el) => {{
+  let undo = figure.render({{ model, el }});
+  const again = () => requestAnimationFrame(() => {{
+    if (!el.isConnected) return watch.disconnect();
+    if (typeof undo === "function") undo();
+    el.replaceChildren();
+    undo = figure.render({{ model, el }});
+  }});
+  const watch = new MutationObserver(again); // what is drawn on a canvas keeps the ink of the old theme
+  watch.observe(document.documentElement, {{ attributes: true, attributeFilter: ["data-theme"] }});
+  watch.observe(document.body, {{ attributes: true, attributeFilter: ["data-jp-theme-light"] }});
+}};
+for (const el of document.querySelectorAll('[data-figure="{key}"]:empty')) show(el);
 </script>"""
 
 

@@ -83,3 +83,16 @@ def test_it_fits_a_phone(open_figure: Any) -> None:
     before = page.evaluate("document.querySelector('canvas').toDataURL()")
     page.select_option("select", "1")  # other numbers under the slots
     assert page.evaluate("document.querySelector('canvas').toDataURL()") != before
+
+
+def test_another_theme_brings_another_ink(open_figure: Any) -> None:
+    page = open_figure(800)
+    ink = """() => {
+        const canvas = document.querySelector('canvas[aria-label^=Block]');
+        const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+        return data.filter((value, i) => i % 4 < 3 && data[i - i % 4 + 3] > 200 && value > 240).length;
+    }"""
+    dark = page.evaluate(ink)
+    page.evaluate("document.body.style.color = '#fff'; document.documentElement.dataset.theme = 'dark'")
+    page.wait_for_function(f"before => ({ink})() > before", arg=dark)
+    assert page.locator("input[type=range]").count() == 1, "drawn anew, not twice"
