@@ -54,7 +54,11 @@ def live_rows(found: dict[str, Any]) -> list[tuple[str, str, str, str, bool]]:
     if found.get("barge_in", {}).get("hush_ms", {}).get("n"):
         hush = found["barge_in"]["hush_ms"]
         what = "you speak: its voice is silent after, in the page (p50, p95)"
-        rows.append((what, f"{ms(hush['p50'])}, {ms(hush['p95'])}", "p95 ≤ 150", "", hush["p95"] <= 150))
+        missed, said = found["barge_in"]["missed"], found["barge_in"]["beginnings"]
+        measured = f"{ms(hush['p50'])}, {ms(hush['p95'])}" + (
+            f"; missed {missed} of {said}" if missed else ""
+        )
+        rows.append((what, measured, "p95 ≤ 150", "", hush["p95"] <= 150 and not missed))
     return rows
 
 
