@@ -617,3 +617,21 @@ def test_the_first_piece_after_a_stall_waits_for_the_picture_that_came_with_it()
     finally:
         session.stop()
     assert [m["captured"] for m in page.of("block")][1] == 5040.0
+
+
+def test_a_mirror_waits_for_the_next_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avatar_lab.stream.session.CATCH_UP_S", 30.0)  # a busy machine does not end the wait
+    page, pause = Page(), threading.Event()
+    session = Session(
+        MirrorMover(), User(), page, pictures=lambda _: Blank(), settings=LiveSettings(twin=False)
+    )
+    try:
+        for seq, captured in enumerate((40.0, 80.0)):
+            session.want({"seq": seq})
+            pause.wait(0.1)  # long enough for a session that would show the last face again
+            tick(session, seq, captured)
+            while len(page.of("block")) <= seq:
+                pause.wait(0.005)
+    finally:
+        session.stop()
+    assert [m["captured"] for m in page.of("block")] == [40.0, 80.0]

@@ -122,7 +122,8 @@ class Player {
 
   /** How much must be left to play when the next block is asked for. */
   lead() {
-    if (this.block_ms <= FRAME_MS) return FRAME_MS; // a mirror has no voice that could tear: what waits is only late
+    // A mirror comes picture by picture, without a voice: no gap can be heard, and waiting would only make it late.
+    if (this.block_ms <= FRAME_MS) return FRAME_MS;
     const usual = this.taken.at(0.8);
     return clamp((Number.isFinite(usual) ? usual : 120) + this.margin, 45, 1500);
   }
@@ -135,8 +136,7 @@ class Player {
     if (buffered <= 0 && !this.starved && this.counts.blocks) {
       this.starved = true;
       this.counts.underruns += 1;
-      // A mirror comes picture by picture, without a voice: no gap can be heard, and waiting would only make it late.
-      if (this.block_ms > FRAME_MS) this.margin = Math.min(MARGIN_MOST_MS, this.margin + 10);
+      this.margin = Math.min(MARGIN_MOST_MS, this.margin + 10);
     }
     if (buffered + this.wanted.size * this.block_ms >= this.lead()) return;
     this.wanted.set(this.next, now);
